@@ -1,0 +1,178 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use prometheus::TextEncoder;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::listener::{self, Acceptor};
+use crate::{Context, Health};
+
+/// How long a connection may last in all: one short request and its reply.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The admin port: tells probes and Prometheus how the program does.
+pub(crate) struct Admin {
+    acceptor: Acceptor,
+    router: Router,
+}
+
+impl Admin {
+    pub(crate) async fn bind(address: SocketAddr, context: &Context) -> anyhow::Result<Self> {
+        let listener = listener::bind("--admin-listen", address).await?;
+        // Not the setting's: with port 0 the system chooses.
+        let address = listener.local_addr().unwrap_or(address);
+        tracing::info!(%address, "admin port open");
+        Ok(Self { acceptor: Acceptor::new(listener), router: router(context) })
+    }
+
+    /// Serves until the process ends, also while it stops: liveness must not fail then.
+    pub(crate) async fn serve(mut self) -> Infallible {
+        loop {
+            let stream = self.acceptor.next().await;
+            tokio::spawn(answer(stream, self.router.clone(), CONNECTION_TIMEOUT));
+        }
+    }
+}
+
+/// One request a connection, within `limit`: a slow or silent client holds nothing but its own connection, and not for
+/// long.
+async fn answer(stream: TcpStream, router: Router, limit: Duration) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limit)
+        .keep_alive(false)
+        // Else `nc -N` and its like get no reply.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // What goes wrong here is the client's: it went away, was too slow, or spoke no HTTP.
+    let _ = timeout(limit, connection).await;
+}
+
+fn router(context: &Context) -> Router {
+    let Context { health, metrics, .. } = context;
+    let (alive, ready, metrics) = (health.clone(), health.clone(), metrics.clone());
+    Router::new()
+        .route("/healthz", get(async move || verdict(&alive, Health::is_alive)))
+        .route("/readyz", get(async move || verdict(&ready, Health::is_ready)))
+        .route("/metrics", get(async move || exposition(&metrics)))
+}
+
+fn verdict(health: &Health, ask: fn(&Health) -> Result<(), String>) -> Response {
+    match ask(health) {
+        Ok(()) => "ok\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n").into_response(),
+    }
+}
+
+fn exposition(metrics: &prometheus::Registry) -> Response {
+    match TextEncoder::new().encode_to_string(&metrics.gather()) {
+        Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::IntCounter;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::Shutdown;
+
+    const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    async fn started(context: &Context) -> SocketAddr {
+        let admin = Admin::bind(ANY_PORT, context).await.unwrap();
+        let address = admin.acceptor.local_addr().unwrap();
+        tokio::spawn(admin.serve());
+        address
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+        let reply = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn readiness_follows_the_problems_and_names_them() {
+        let context = Context::new(Shutdown::new());
+        let address = started(&context).await;
+        assert_eq!(get(address, "/readyz").await, (503, "starting\n".to_owned()));
+        context.health.ready();
+        assert_eq!(get(address, "/readyz").await, (200, "ok\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn readiness_fails_at_the_shutdown_while_liveness_stays() {
+        let context = Context::new(Shutdown::new());
+        let address = started(&context).await;
+        context.health.ready();
+        context.shutdown.request();
+        assert_eq!(get(address, "/readyz").await.0, 503);
+        assert_eq!(get(address, "/healthz").await, (200, "ok\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn metrics_are_shown_as_prometheus_reads_them() {
+        let context = Context::new(Shutdown::new());
+        let counter = IntCounter::new("sample_total", "What is counted").unwrap();
+        context.metrics.register(Box::new(counter.clone())).unwrap();
+        counter.inc_by(3);
+        let (status, text) = get(started(&context).await, "/metrics").await;
+        assert_eq!(status, 200);
+        assert!(text.contains("# TYPE sample_total counter\nsample_total 3\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn without_metrics_there_is_nothing_to_show() {
+        let address = started(&Context::new(Shutdown::new())).await;
+        assert_eq!(get(address, "/metrics").await, (200, String::new()));
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_not_found() {
+        let address = started(&Context::new(Shutdown::new())).await;
+        assert_eq!(get(address, "/").await.0, 404);
+        assert_eq!(get(address, "/healthz/more").await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_an_error_that_names_setting_and_address() {
+        let other = TcpListener::bind(ANY_PORT).await.unwrap();
+        let address = other.local_addr().unwrap();
+        let context = Context::new(Shutdown::new());
+        let error = Admin::bind(address, &context).await.err().unwrap();
+        let message = format!("{error:#}");
+        assert!(message.contains(&format!("`--admin-listen {address}`")), "{message}");
+        assert!(message.contains("in use"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_silent_or_dripping_client_is_dropped_and_holds_up_nobody() {
+        let context = Context::new(Shutdown::new());
+        let listener = TcpListener::bind(ANY_PORT).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        client.write_all(b"GET /healthz HTTP/1.1\r\nx: ").await.unwrap();
+        let limit = Duration::from_millis(50);
+        timeout(CONNECTION_TIMEOUT, answer(stream, router(&context), limit)).await.unwrap();
+        let mut reply = Vec::new();
+        let read = client.read_to_end(&mut reply).await;
+        assert!(read.is_err() || !reply.starts_with(b"HTTP/1.1 200"));
+
+        let address = started(&context).await;
+        let _silent = TcpStream::connect(address).await.unwrap();
+        assert_eq!(get(address, "/healthz").await.0, 200);
+    }
+}
