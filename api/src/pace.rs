@@ -1,0 +1,152 @@
+//! What a connection is at.
+//!
+//! Written where things happen: in the socket and where requests are answered. It reads no clock, so that it costs next
+//! to nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Nothing has come yet.
+    New,
+    /// A head has begun.
+    Head,
+    Body,
+    Reply,
+    /// Replied, and nothing has come since.
+    Idle,
+    /// The last reply is out, and what the client still sends is discarded: were the socket closed, the system would tell
+    /// the client that the connection is broken, before it has read the reply.
+    Linger,
+}
+
+/// The phase of one connection. All of it is used by the connection's task alone; it is shared as hyper owns the socket.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    phase: AtomicU8,
+    /// Counts the changes of phase.
+    changes: AtomicU64,
+    /// Counts reads and writes that moved bytes.
+    moves: AtomicU64,
+    unread: AtomicBool,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::New as u8),
+            changes: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        const PHASES: [Phase; 6] =
+            [Phase::New, Phase::Head, Phase::Body, Phase::Reply, Phase::Idle, Phase::Linger];
+        PHASES[usize::from(self.phase.load(Relaxed))]
+    }
+
+    /// The changes of phase, and the reads and writes, so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.changes.load(Relaxed), self.moves.load(Relaxed))
+    }
+
+    /// Bytes came.
+    pub(crate) fn received(&self) {
+        if matches!(self.phase(), Phase::New | Phase::Idle) {
+            self.enter(Phase::Head);
+        }
+        self.moved();
+    }
+
+    /// Bytes came or went.
+    pub(crate) fn moved(&self) {
+        self.moves.store(self.moves.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// The head is complete, the body is not.
+    pub(crate) fn reads_body(&self) {
+        self.enter(Phase::Body);
+    }
+
+    /// The request is complete, or refused.
+    pub(crate) fn replies(&self) {
+        self.enter(Phase::Reply);
+    }
+
+    /// Not all of the request was read, and the rest will not be.
+    pub(crate) fn leaves_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// All that was to be written is out.
+    pub(crate) fn flushed(&self) {
+        if self.phase() == Phase::Reply {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// The last reply is out. Whether to linger: the client may still be sending what nobody read.
+    pub(crate) fn ends(&self) -> bool {
+        // A connection that ends in a head has refused it.
+        let lingers = self.unread.load(Relaxed) || self.phase() == Phase::Head;
+        if lingers && self.phase() != Phase::Linger {
+            self.leaves_unread();
+            self.enter(Phase::Linger);
+        }
+        lingers
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.changes.store(self.changes.load(Relaxed) + 1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_goes_from_head_to_idle() {
+        let pace = Pace::new();
+        assert_eq!(pace.phase(), Phase::New);
+        pace.received();
+        assert_eq!(pace.phase(), Phase::Head);
+        pace.flushed();
+        assert_eq!(pace.phase(), Phase::Head);
+        pace.reads_body();
+        pace.received();
+        assert_eq!(pace.phase(), Phase::Body);
+        pace.replies();
+        assert_eq!(pace.phase(), Phase::Reply);
+        pace.flushed();
+        assert_eq!(pace.phase(), Phase::Idle);
+        pace.received();
+        assert_eq!(pace.phase(), Phase::Head);
+    }
+
+    #[test]
+    fn only_what_was_left_unread_makes_a_connection_linger() {
+        let pace = Pace::new();
+        pace.replies();
+        pace.flushed();
+        assert!(!pace.ends());
+        pace.leaves_unread();
+        assert!(pace.ends());
+        pace.received();
+        assert!(pace.ends());
+        assert_eq!(pace.phase(), Phase::Linger);
+    }
+
+    #[test]
+    fn a_refused_head_makes_a_connection_linger() {
+        let pace = Pace::new();
+        pace.received();
+        assert!(pace.ends());
+        assert!(pace.ends());
+    }
+}

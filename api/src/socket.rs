@@ -1,0 +1,82 @@
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::pace::Pace;
+
+/// How much is discarded at once, in bytes.
+const DISCARD: usize = 16 << 10;
+
+/// A TCP stream that notes in `pace` what it moves, and that is not closed under a client that still sends.
+///
+/// It writes no vectors: hyper then puts head and body into one buffer, which is cheaper for replies this small.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    pace: Arc<Pace>,
+    /// The client was told that no more will come.
+    said_goodbye: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, pace: Arc<Pace>) -> Self {
+        Self { stream, pace, said_goodbye: false }
+    }
+
+    /// Reads and discards until the client has sent all.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut space = [MaybeUninit::uninit(); DISCARD];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.pace.moved();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.pace.received();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.pace.moved();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.pace.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.said_goodbye {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.said_goodbye = true;
+        }
+        if self.pace.ends() {
+            return self.poll_discard(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+}

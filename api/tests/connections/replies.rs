@@ -1,0 +1,101 @@
+use crate::server::{OK_BODY, PATIENT, Server, header};
+
+fn assert_ok(reply: &str) {
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    assert_eq!(header(reply, "content-type"), Some("application/json"), "{reply}");
+}
+
+fn body(reply: &str) -> &str {
+    reply.split_once("\r\n\r\n").unwrap().1
+}
+
+#[tokio::test]
+async fn any_method_on_any_path_gets_the_same_answer() {
+    let server = Server::with_limits(PATIENT).await;
+    for line in [
+        "GET /",
+        "POST /some/where?with=query",
+        "PUT /%ff%00/..//",
+        "DELETE http://elsewhere.example/absolute",
+        "PATCH /",
+        "TRACE /",
+        "OPTIONS *",
+        "OPTIONS /",
+        "PROPFIND /dav",
+        "BREW /pot",
+        "x!#$%&'*+-.^_`|~9 /",
+    ] {
+        let reply = server.ask(&format!("{line} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n")).await;
+        assert_ok(&reply);
+        assert_eq!(body(&reply), OK_BODY, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn head_gets_the_head_alone() {
+    let server = Server::with_limits(PATIENT).await;
+    let reply = server.ask("HEAD / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert_ok(&reply);
+    assert_eq!(header(&reply, "content-length"), Some(&*OK_BODY.len().to_string()));
+    assert_eq!(body(&reply), "");
+}
+
+#[tokio::test]
+async fn connect_gets_the_answer_through_its_tunnel() {
+    let server = Server::with_limits(PATIENT).await;
+    let reply =
+        server.ask("CONNECT elsewhere.example:443 HTTP/1.1\r\nhost: elsewhere.example:443\r\n\r\n").await;
+    assert_ok(&reply);
+    assert_eq!(body(&reply), OK_BODY);
+}
+
+#[tokio::test]
+async fn http_1_0_is_answered_too() {
+    let server = Server::with_limits(PATIENT).await;
+    let reply = server.ask("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
+    assert_eq!(body(&reply), OK_BODY);
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    let server = Server::with_limits(PATIENT).await;
+    let mut client = server.connect().await;
+    for document in ["{}", "", r#"{"file":"/"}"#] {
+        let length = document.len();
+        client.send(format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{document}")).await;
+        let reply = client.reply().await;
+        assert_ok(&reply);
+        assert_eq!(header(&reply, "connection"), None);
+        assert_eq!(body(&reply), OK_BODY);
+    }
+    let counted = server.context.metrics.gather();
+    assert_eq!(counted[0].name(), "api_requests_total");
+    assert_eq!(counted[0].get_metric()[0].get_counter().get_value(), 3.0);
+}
+
+#[tokio::test]
+async fn requests_in_one_packet_are_all_answered() {
+    let server = Server::with_limits(PATIENT).await;
+    let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\ntrailer: x\r\n\r\n";
+    let last = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let replies = server.ask(&format!("{chunked}{chunked}{last}")).await;
+    assert_eq!(replies.matches(OK_BODY).count(), 3, "{replies}");
+}
+
+#[tokio::test]
+async fn who_expects_a_continue_gets_it() {
+    let server = Server::with_limits(PATIENT).await;
+    let mut client = server.connect().await;
+    client.send("POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").await;
+    assert!(client.reply().await.starts_with("HTTP/1.1 100 "));
+    client.send("{}").await;
+    assert_ok(&client.reply().await);
+}
+
+#[tokio::test]
+async fn the_server_is_ready_once_it_listens() {
+    let server = Server::with_limits(PATIENT).await;
+    server.assert_serves().await;
+    assert_eq!(server.context.health.is_ready(), Ok(()));
+}
