@@ -1,0 +1,267 @@
+//! Whether a file's writer is done.
+//!
+//! The kernel tells it of our own files and, with the right to ask, of others': a read lease. Where
+//! it cannot tell, size and time must stand still for a while, which is a guess.
+
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::fs;
+use crate::lease::{self, Lease};
+
+/// How long an empty file must stand still: `touch` and a slow `cp` look the same.
+const EMPTY_SETTLE: Duration = Duration::from_secs(10);
+
+/// What tells one content of a file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    inode: u64,
+    pub(crate) size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Fingerprint {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Fingerprint {
+            inode: metadata.ino(),
+            size: metadata.len(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+        }
+    }
+
+    /// How long the file has stood still by its own time; nothing where clocks disagree.
+    pub(crate) fn age(&self) -> Duration {
+        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(self.seconds), u32::try_from(self.nanoseconds))
+        else {
+            return Duration::ZERO;
+        };
+        let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
+        modified.and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default()
+    }
+
+    /// Size and modification time in hexadecimal: the same for the same content, also after a restart.
+    pub(crate) fn key(&self) -> String {
+        format!("{:x}-{:x}.{:x}", self.size, self.seconds, self.nanoseconds)
+    }
+}
+
+/// What one look at a file gave.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// Nobody has it open for writing.
+    Written(Fingerprint),
+    /// Someone has it open for writing.
+    BeingWritten,
+    /// The system does not tell.
+    Unknown(Fingerprint),
+    /// Not a file that can be read: a folder, a symbolic link, a file without the right to read.
+    Unfit(String),
+    /// Nothing has the name any more.
+    Gone,
+}
+
+impl Look {
+    /// The same look where only standing still is to be trusted.
+    pub(crate) fn doubted(self) -> Self {
+        match self {
+            Look::Written(fingerprint) => Look::Unknown(fingerprint),
+            other => other,
+        }
+    }
+}
+
+/// Looks at a file once. `leases`: whether the volume has them.
+pub(crate) fn look(path: &Path, leases: bool) -> io::Result<Look> {
+    let Some(metadata) = fs::look(path)? else { return Ok(Look::Gone) };
+    // Before it is opened: opening a device can do things.
+    if let Some(kind) = other_kind(&metadata) {
+        return Ok(Look::Unfit(format!("is {kind}, not a regular file")));
+    }
+    let file = match fs::open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::NotFound => Ok(Look::Gone),
+                ErrorKind::PermissionDenied => Ok(Look::Unfit("may not be read by this user".into())),
+                _ => Err(error),
+            };
+        }
+    };
+    look_open(&file, leases)
+}
+
+fn look_open(file: &File, leases: bool) -> io::Result<Look> {
+    let lease = if leases { lease::probe(file) } else { Lease::Unknown };
+    // After the lease: what a writer did until it closed is in size and time.
+    let metadata = file.metadata()?;
+    if let Some(kind) = other_kind(&metadata) {
+        return Ok(Look::Unfit(format!("is {kind}, not a regular file")));
+    }
+    let fingerprint = Fingerprint::of(&metadata);
+    Ok(match lease {
+        Lease::NoWriter => Look::Written(fingerprint),
+        Lease::Writer => Look::BeingWritten,
+        Lease::Unknown if is_our_publication(&metadata) => Look::Written(fingerprint),
+        Lease::Unknown => Look::Unknown(fingerprint),
+    })
+}
+
+/// What we publish is complete before it gets its name, and read-only.
+fn is_our_publication(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o222 == 0 && metadata.uid() == rustix::process::geteuid().as_raw()
+}
+
+fn other_kind(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_symlink() => Some("a symbolic link"),
+        () if kind.is_fifo() => Some("a FIFO"),
+        () if kind.is_socket() => Some("a socket"),
+        () => Some("a device"),
+    }
+}
+
+/// What to do with a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is complete, with this content.
+    Take(Fingerprint),
+    /// Its writer is not done; `until` where standing still till then would settle it.
+    Wait {
+        /// The earliest time at which another look can give another verdict by itself.
+        until: Option<Instant>,
+    },
+    /// It can't be taken as it is, and why.
+    Leave(String),
+    /// It is gone.
+    Gone,
+}
+
+/// Since when a file stands still.
+#[derive(Debug, Default)]
+pub(crate) struct StandStill {
+    since: Option<(Fingerprint, Instant)>,
+}
+
+impl StandStill {
+    /// Judges a look taken at `now`; `settle` is how long a file must stand still where the system can't tell.
+    pub(crate) fn judge(&mut self, look: Look, now: Instant, settle: Duration) -> Verdict {
+        let (fingerprint, needed) = match look {
+            Look::Written(fingerprint) if fingerprint.size > 0 => return Verdict::Take(fingerprint),
+            Look::Written(fingerprint) => (fingerprint, EMPTY_SETTLE),
+            Look::Unknown(fingerprint) if fingerprint.size > 0 => (fingerprint, settle),
+            Look::Unknown(fingerprint) => (fingerprint, settle.max(EMPTY_SETTLE)),
+            Look::BeingWritten => {
+                self.since = None;
+                return Verdict::Wait { until: None };
+            }
+            Look::Unfit(reason) => return Verdict::Leave(reason),
+            Look::Gone => return Verdict::Gone,
+        };
+        let since = match self.since {
+            Some((seen, since)) if seen == fingerprint => since,
+            None => now,
+            Some(_) => {
+                // It changed under our eyes: it is being written, and no time will settle it.
+                self.since = Some((fingerprint, now));
+                return Verdict::Wait { until: None };
+            }
+        };
+        self.since = Some((fingerprint, since));
+        let until = since + needed;
+        if now >= until { Verdict::Take(fingerprint) } else { Verdict::Wait { until: Some(until) } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(5);
+
+    fn content(size: u64, seconds: i64) -> Fingerprint {
+        Fingerprint { inode: 1, size, seconds, nanoseconds: 0 }
+    }
+
+    #[test]
+    fn a_file_without_writer_is_taken_at_once() {
+        let verdict = StandStill::default().judge(Look::Written(content(1, 0)), Instant::now(), SETTLE);
+        assert_eq!(verdict, Verdict::Take(content(1, 0)));
+    }
+
+    #[test]
+    fn a_file_being_written_waits_for_no_time() {
+        let verdict = StandStill::default().judge(Look::BeingWritten, Instant::now(), SETTLE);
+        assert_eq!(verdict, Verdict::Wait { until: None });
+    }
+
+    #[test]
+    fn an_unknown_file_is_taken_once_it_stood_still() {
+        let (mut still, start) = (StandStill::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let wait = |until| Verdict::Wait { until: Some(at(until)) };
+        assert_eq!(still.judge(Look::Unknown(content(1, 0)), at(0), SETTLE), wait(5));
+        let written = Verdict::Wait { until: None };
+        assert_eq!(still.judge(Look::Unknown(content(1, 1)), at(4), SETTLE), written, "its time changed");
+        assert_eq!(still.judge(Look::Unknown(content(1, 1)), at(5), SETTLE), wait(9));
+        assert_eq!(still.judge(Look::Unknown(content(2, 1)), at(8), SETTLE), written, "it grew");
+        assert_eq!(still.judge(Look::BeingWritten, at(9), SETTLE), Verdict::Wait { until: None });
+        assert_eq!(
+            still.judge(Look::Unknown(content(2, 1)), at(13), SETTLE),
+            wait(18),
+            "a writer came between"
+        );
+        assert_eq!(still.judge(Look::Unknown(content(2, 1)), at(18), SETTLE), Verdict::Take(content(2, 1)));
+    }
+
+    #[test]
+    fn an_empty_file_is_taken_after_ten_seconds_only() {
+        for look in [Look::Written, Look::Unknown] {
+            let (mut still, start) = (StandStill::default(), Instant::now());
+            let ten = start + Duration::from_secs(10);
+            assert_eq!(still.judge(look(content(0, 0)), start, SETTLE), Verdict::Wait { until: Some(ten) });
+            assert_eq!(still.judge(look(content(0, 0)), ten, SETTLE), Verdict::Take(content(0, 0)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        for (name, expected) in
+            [("fifo", "a FIFO"), ("link", "a symbolic link"), ("socket", "a socket"), (".", "a folder")]
+        {
+            match look(&folder.path().join(name), true).unwrap() {
+                Look::Unfit(reason) => assert_eq!(reason, format!("is {expected}, not a regular file")),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert!(matches!(look(&folder.path().join("none"), true).unwrap(), Look::Gone));
+    }
+
+    #[test]
+    fn an_open_writer_is_seen_and_its_end_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("listing.txt");
+        let writer =
+            std::fs::write(&path, "x").and_then(|()| File::options().append(true).open(&path)).unwrap();
+        if matches!(look(&path, true).unwrap(), Look::Unknown(_)) {
+            eprintln!("skipped: this file system has no leases");
+            return;
+        }
+        assert!(matches!(look(&path, true).unwrap(), Look::BeingWritten));
+        drop(writer);
+        assert!(matches!(look(&path, true).unwrap(), Look::Written(_)));
+    }
+}

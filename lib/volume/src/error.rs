@@ -1,0 +1,94 @@
+//! What can go wrong on the volume.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure of the file protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another worker has taken the claim over: nothing of the batch may be touched any more.
+    #[error("claim `{claim}` was taken over by another worker")]
+    Fenced {
+        /// The folder that the claim had.
+        claim: PathBuf,
+    },
+    /// A file-system call failed.
+    #[error("failed to {act} `{path}`")]
+    Io {
+        /// What was tried, as a verb.
+        act: &'static str,
+        /// What it was tried on.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Returns whether the batch belongs to another worker now.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Error::Fenced { .. })
+    }
+
+    /// Wraps itself for code that passes on [`io::Error`]s; [`Error::unwrap_io`] is the way back.
+    pub(crate) fn into_io(self) -> io::Error {
+        let kind = match &self {
+            Error::Fenced { .. } => io::ErrorKind::Other,
+            Error::Io { source, .. } => source.kind(),
+        };
+        // `Interrupted` would make every writer try again for ever.
+        let kind = if kind == io::ErrorKind::Interrupted { io::ErrorKind::Other } else { kind };
+        io::Error::new(kind, self)
+    }
+
+    /// Takes the volume's error out of an [`io::Error`] that one of its writers returned.
+    ///
+    /// # Errors
+    /// Gives the error back where it did not come from the volume.
+    pub fn unwrap_io(error: io::Error) -> Result<Error, io::Error> {
+        error.downcast::<Error>()
+    }
+}
+
+/// Names what was tried on which path.
+pub(crate) trait Context<T> {
+    fn act(self, act: &'static str, path: &Path) -> Result<T, Error>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn act(self, act: &'static str, path: &Path) -> Result<T, Error> {
+        self.map_err(|source| Error::Io { act, path: path.to_owned(), source })
+    }
+}
+
+/// Why a folder cannot serve as the volume.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such folder.
+    #[error("data folder `{path}` (--data-dir) cannot be opened")]
+    Missing {
+        /// The folder asked for.
+        path: PathBuf,
+        /// Why it cannot be opened.
+        #[source]
+        source: io::Error,
+    },
+    /// It is something else than a folder.
+    #[error("data folder `{path}` (--data-dir) is not a folder")]
+    NotAFolder {
+        /// The path asked for.
+        path: PathBuf,
+    },
+    /// The volume cannot do what the protocol needs.
+    #[error("data folder `{path}` (--data-dir) cannot be used: the volume cannot {act}")]
+    Unfit {
+        /// The folder asked for.
+        path: PathBuf,
+        /// What it cannot do.
+        act: &'static str,
+        /// What the attempt gave.
+        #[source]
+        source: io::Error,
+    },
+}

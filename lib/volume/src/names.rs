@@ -1,0 +1,182 @@
+//! Names on the volume: the public ones that people see, and those of claims.
+//!
+//! A public file is `listing.<ext>` or `listing-<id>.<ext>`, an id being 1 to 64 characters of
+//! `[A-Za-z0-9_-]`. The plain name is taken first, then ids in byte order.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+const STEM: &str = "listing";
+const MAX_ID: usize = 64;
+/// The letters of an id in byte order.
+const ALPHABET: &[u8] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+/// The id in a public name; the plain name has none and sorts first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PublicName(pub(crate) Option<String>);
+
+impl PublicName {
+    /// Reads a name; `None` where it is none of this extension's.
+    pub(crate) fn parse(name: &OsStr, extension: &str) -> Option<Self> {
+        let rest = name.to_str()?.strip_prefix(STEM)?.strip_suffix(extension)?.strip_suffix('.')?;
+        if rest.is_empty() {
+            return Some(PublicName(None));
+        }
+        let id = rest.strip_prefix('-')?;
+        let fits = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|b| ALPHABET.contains(&b));
+        fits.then(|| PublicName(Some(id.to_owned())))
+    }
+
+    /// Returns the file's name.
+    pub(crate) fn file_name(&self, extension: &str) -> String {
+        match &self.0 {
+            None => format!("{STEM}.{extension}"),
+            Some(id) => format!("{STEM}-{id}.{extension}"),
+        }
+    }
+}
+
+/// Returns whether a file of this name in the data folder is for the stage that takes `extension`.
+pub fn is_public_name(name: &OsStr, extension: &str) -> bool {
+    PublicName::parse(name, extension).is_some()
+}
+
+/// Returns an id made of the batch's that sorts behind `greatest`.
+///
+/// That is the batch's own id wherever it sorts behind already: UUIDs of version 7 grow with time.
+/// Behind a foreign name such as `zzz` it is `zzz-<batch>`. `None` where no id sorts behind: the
+/// greatest is the greatest that there is.
+pub(crate) fn id_behind(batch: Uuid, greatest: Option<&str>) -> Option<String> {
+    let own = batch.to_string();
+    let Some(greatest) = greatest else { return Some(own) };
+    if own.as_str() > greatest {
+        return Some(own);
+    }
+    let room = greatest.len().min(MAX_ID - own.len() - 1);
+    let kept = (1..=room).map(|length| format!("{}-{own}", &greatest[..length]));
+    let raised = (1..=room).rev().filter_map(|length| {
+        let (head, last) = (&greatest[..length - 1], greatest.as_bytes()[length - 1]);
+        let next = ALPHABET.iter().find(|&&letter| letter > last)?;
+        Some(format!("{head}{}-{own}", char::from(*next)))
+    });
+    kept.chain(raised).find(|id| id.as_str() > greatest)
+}
+
+/// A claim's folder: the batch and how many owners it has had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ClaimName {
+    pub(crate) batch: Uuid,
+    pub(crate) generation: u32,
+}
+
+impl ClaimName {
+    /// Draws the name of a batch's first claim.
+    pub(crate) fn first() -> Self {
+        ClaimName { batch: Uuid::now_v7(), generation: 1 }
+    }
+
+    /// How long ago the batch was first claimed; unknown where the clock has been set back.
+    pub(crate) fn age(self) -> Option<Duration> {
+        let (seconds, nanoseconds) = self.batch.get_timestamp()?.to_unix();
+        SystemTime::now().duration_since(UNIX_EPOCH + Duration::new(seconds, nanoseconds)).ok()
+    }
+
+    pub(crate) fn next(self) -> Self {
+        ClaimName { generation: self.generation.saturating_add(1), ..self }
+    }
+
+    pub(crate) fn parse(name: &OsStr) -> Option<Self> {
+        let (batch, generation) = name.to_str()?.split_once('.')?;
+        let parsed = ClaimName { batch: batch.parse().ok()?, generation: generation.parse().ok()? };
+        // One spelling each: a folder that we would not find again under our own spelling is not ours.
+        (parsed.to_string().as_str() == name.to_str()?).then_some(parsed)
+    }
+}
+
+impl fmt::Display for ClaimName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.batch, self.generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(name: &str) -> Option<PublicName> {
+        PublicName::parse(OsStr::new(name), "txt")
+    }
+
+    #[test]
+    fn only_plain_names_and_names_with_an_id_are_public() {
+        assert_eq!(parse("listing.txt"), Some(PublicName(None)));
+        assert_eq!(parse("listing-a_B-9.txt"), Some(PublicName(Some("a_B-9".into()))));
+        let long = "x".repeat(65);
+        for other in [
+            "listing.csv",
+            "listing",
+            "listing-.txt",
+            "listing-a b.txt",
+            "listing-../../x.txt",
+            "listings.txt",
+            "xlisting.txt",
+            "listing.txt.tmp",
+            "listing-é.txt",
+            &format!("listing-{long}.txt"),
+        ] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_plain_name_sorts_before_every_id() {
+        assert!(PublicName(None) < PublicName(Some("-".into())));
+    }
+
+    #[test]
+    fn the_greatest_id_of_all_has_none_behind_it() {
+        assert_eq!(id_behind(Uuid::now_v7(), Some(&"z".repeat(64))), None);
+    }
+
+    #[test]
+    fn claim_names_have_one_spelling() {
+        let name = ClaimName::first();
+        assert_eq!(ClaimName::parse(OsStr::new(&name.to_string())), Some(name));
+        let simple = format!("{}.1", name.batch.simple());
+        let upper = name.to_string().to_uppercase();
+        for other in [
+            simple,
+            upper,
+            format!("{}.01", name.batch),
+            format!("{}.+1", name.batch),
+            name.batch.to_string(),
+        ] {
+            if other != name.to_string() {
+                assert_eq!(ClaimName::parse(OsStr::new(&other)), None, "{other}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_published_id_is_valid_and_behind_every_id_waiting(waiting in "[A-Za-z0-9_-]{1,64}", more in 0..4_usize) {
+            let mut greatest = waiting;
+            for _ in 0..more {
+                let Some(id) = id_behind(Uuid::now_v7(), Some(&greatest)) else {
+                    // Only where the room in front of the batch's id is nothing but the last letter.
+                    prop_assert!(greatest.starts_with(&"z".repeat(MAX_ID - 37)));
+                    return Ok(());
+                };
+                prop_assert!(id > greatest);
+                let name = format!("listing-{id}.txt");
+                prop_assert!(parse(&name).is_some());
+                greatest = id;
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Moving a finished file to a public name: whole or not at all, and never over another file.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use uuid::Uuid;
+
+use crate::error::{Context, Error};
+use crate::fs;
+use crate::names::{PublicName, id_behind};
+use crate::volume::Volume;
+
+/// Every id is the batch's own: more than a few tries are a file system that does not tell the truth.
+const ATTEMPTS: usize = 100;
+
+/// Renames, replacing what has the name; after a failure both names are looked at.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    moved(from, to, fs::rename(from, to))
+}
+
+/// Settles what a rename did that reported a failure: on a network file system it may have happened.
+///
+/// An owner whose claim was taken over can be told that it published what the new owner did: it learns better at its
+/// next step, the claim's folder being gone.
+pub(crate) fn moved(from: &Path, to: &Path, renamed: io::Result<()>) -> io::Result<()> {
+    let Err(error) = renamed else { return Ok(()) };
+    match (fs::look(from), fs::look(to)) {
+        (Ok(None), Ok(Some(_))) if error.kind() != ErrorKind::AlreadyExists => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Moves a synced, read-only file into the data folder under the next free name, and returns that name.
+pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid) -> Result<String, Error> {
+    let mut may_be_plain = volume.can_rename_without_replacing();
+    for _ in 0..ATTEMPTS {
+        let name = next_name(volume, extension, batch, may_be_plain)?.file_name(extension);
+        let to = volume.root().join(&name);
+        let renamed = if volume.can_rename_without_replacing() {
+            fs::rename_no_replace(from, &to)
+        } else {
+            // The name is the batch's own, so that nothing of that name can be replaced.
+            fs::rename(from, &to)
+        };
+        match moved(from, &to, renamed) {
+            // Another publisher took the plain name since we looked.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => may_be_plain = false,
+            done => {
+                done.act("publish", &to)?;
+                fs::sync_folder(volume.root()).act("sync folder", volume.root())?;
+                return Ok(name);
+            }
+        }
+    }
+    Err(io::Error::from(ErrorKind::AlreadyExists)).act("find a free name for", from)
+}
+
+/// The plain name where nothing waits, else an id behind all that wait.
+fn next_name(volume: &Volume, extension: &str, batch: Uuid, may_be_plain: bool) -> Result<PublicName, Error> {
+    let waiting = volume.public_names(extension)?;
+    if waiting.is_empty() && may_be_plain {
+        return Ok(PublicName(None));
+    }
+    let greatest = waiting.iter().filter_map(|name| name.0.as_deref()).max();
+    let id = id_behind(batch, greatest).unwrap_or_else(|| {
+        tracing::warn!(
+            greatest,
+            "no id sorts behind the greatest one waiting: the next file will be taken before it"
+        );
+        batch.to_string()
+    });
+    Ok(PublicName(Some(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &Path, name: &str) -> std::path::PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, name).unwrap();
+        path
+    }
+
+    #[test]
+    fn without_the_way_not_to_replace_every_file_gets_an_id_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = Volume::with(folder.path(), false, true).unwrap();
+        for output in ["first", "second"] {
+            let (output, batch) = (file(folder.path(), output), Uuid::now_v7());
+            let name = publish(&volume, &output, "csv", batch).unwrap();
+            assert_eq!(name, format!("listing-{batch}.csv"));
+        }
+        assert_eq!(volume.waiting("csv").unwrap(), 2);
+    }
+
+    #[test]
+    fn a_rename_is_judged_by_both_names_and_not_by_what_it_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, gone) = (file(folder.path(), "here"), folder.path().join("gone"));
+        let failed = || Err(io::Error::from(ErrorKind::NotFound));
+        assert!(moved(&gone, &here, failed()).is_ok(), "it happened");
+        assert!(moved(&here, &gone, failed()).is_err(), "it did not");
+        assert!(moved(&gone, &gone, failed()).is_err(), "the claim was taken over");
+        assert!(moved(&here, &here, Err(ErrorKind::AlreadyExists.into())).is_err(), "the name is taken");
+    }
+}

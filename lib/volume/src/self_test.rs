@@ -1,0 +1,224 @@
+//! Whether a volume can carry the protocol, tried once at each start.
+//!
+//! Everything happens under names of its own: `.pipe/1/self-test/<id>/`, and for the renames between
+//! the folders `.self-test-<id>` in the data folder and in `rejected/`. What a test that died left is
+//! cleaned up by the next.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+use crate::error::OpenError;
+use crate::fs;
+use crate::lease::{self, Lease};
+use crate::volume::{make_folders, private, rejected};
+
+/// No test takes as long; several replicas may start at once.
+const OLD: Duration = Duration::from_secs(600);
+
+/// What not every volume can do, and the protocol can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Abilities {
+    /// Rename without replacing.
+    pub(crate) no_replace: bool,
+    /// Tell by a lease whether a file has a writer.
+    pub(crate) leases: bool,
+}
+
+/// Tests the folder, making what is missing in it.
+pub(crate) fn run(root: &Path) -> Result<Abilities, OpenError> {
+    let missing = |source| OpenError::Missing { path: root.to_owned(), source };
+    if !std::fs::metadata(root).map_err(missing)?.is_dir() {
+        return Err(OpenError::NotAFolder { path: root.to_owned() });
+    }
+    let names = Names::new(root, Uuid::now_v7().to_string().as_ref());
+    let unfit = |(act, source)| OpenError::Unfit { path: root.to_owned(), act, source };
+    for folder in [&names.home, &rejected(root)] {
+        make_folders(root, folder).map_err(|source| unfit(("make folders in it", source)))?;
+    }
+    clean_up(root, &names.home);
+    let tried = names.try_all();
+    if tried.is_err() {
+        names.remove();
+    }
+    tried.map_err(unfit)
+}
+
+/// Removes what tests left whose process is gone. What cannot be removed is in nobody's way.
+fn clean_up(root: &Path, home: &Path) {
+    for id in fs::names(home).unwrap_or_default() {
+        let left = Names::new(root, &id);
+        if !left.is_old() {
+            continue;
+        }
+        let lock = [&left.before, &left.after]
+            .into_iter()
+            .find_map(|folder| fs::open_lock(&folder.join("lock")).ok());
+        if lock.is_none_or(|lock| fs::try_lock(&lock).unwrap_or(false)) {
+            left.remove();
+        }
+    }
+}
+
+/// The paths that one test uses.
+struct Names {
+    home: PathBuf,
+    before: PathBuf,
+    after: PathBuf,
+    in_data: PathBuf,
+    in_rejected: PathBuf,
+}
+
+type Tried<T> = Result<T, (&'static str, io::Error)>;
+
+impl Names {
+    fn new(root: &Path, id: &OsStr) -> Self {
+        let home = private(root).join("self-test");
+        let id = id.to_string_lossy().trim_end_matches(".after").to_owned();
+        let outside = format!(".self-test-{id}");
+        Names {
+            before: home.join(&id),
+            after: home.join(format!("{id}.after")),
+            in_data: root.join(&outside),
+            in_rejected: rejected(root).join(&outside),
+            home,
+        }
+    }
+
+    /// A test that has just begun may not hold its lock yet, so that only old ones are looked at.
+    fn is_old(&self) -> bool {
+        let id = self.before.file_name().and_then(|id| id.to_str()).and_then(|id| id.parse::<Uuid>().ok());
+        let Some(began) = id.and_then(|id| id.get_timestamp()) else { return true };
+        let (seconds, _) = began.to_unix();
+        let age = UNIX_EPOCH + Duration::from_secs(seconds) + OLD;
+        age < SystemTime::now()
+    }
+
+    fn try_all(&self) -> Tried<Abilities> {
+        let lock = self.try_lock()?;
+        let file = self.try_renames()?;
+        let leases = self.try_leases(&file)?;
+        let no_replace = self.try_no_replace()?;
+        self.try_unlink(file, lock)?;
+        Ok(Abilities { no_replace, leases })
+    }
+
+    /// Creates and locks a file; a second lock must be refused.
+    fn try_lock(&self) -> Tried<File> {
+        fs::make_folder(&self.before).map_err(|e| ("make folders in it", e))?;
+        let path = self.before.join("lock");
+        let lock = fs::create_new(&path).map_err(|e| ("create files", e))?;
+        let act = "lock files";
+        if !fs::try_lock(&lock).map_err(|e| (act, e))? {
+            return Err((act, io::Error::other("a lock that nobody holds was refused")));
+        }
+        let other = fs::open_lock(&path).map_err(|e| (act, e))?;
+        if fs::try_lock(&other).map_err(|e| (act, e))? {
+            return Err((act, io::Error::other("two owners got the same lock")));
+        }
+        fs::sync_folder(&self.home).map_err(|e| ("sync folders", e))?;
+        Ok(lock)
+    }
+
+    /// Renames the folder that holds the locked open file, then a file between the three folders.
+    fn try_renames(&self) -> Tried<File> {
+        let file = fs::create_new(&self.before.join("file")).map_err(|e| ("create files", e))?;
+        fs::sync(&file).map_err(|e| ("sync files", e))?;
+        fs::rename(&self.before, &self.after).map_err(|e| ("rename a folder that holds an open file", e))?;
+        let inside = self.after.join("file");
+        let stops = [&inside, &self.in_rejected, &self.in_data, &inside];
+        for pair in stops.windows(2) {
+            fs::rename(pair[0], pair[1]).map_err(|e| ("rename between .pipe/, rejected/ and itself", e))?;
+        }
+        Ok(file)
+    }
+
+    /// A lease must be refused while the file is open for writing, and granted otherwise.
+    fn try_leases(&self, writer: &File) -> Tried<bool> {
+        let act = "open files for reading";
+        let while_written = lease::probe(&fs::open(&self.after.join("file")).map_err(|e| (act, e))?);
+        let quiet = fs::create_new(&self.after.join("quiet")).map_err(|e| ("create files", e))?;
+        drop(quiet);
+        let when_quiet = lease::probe(&fs::open(&self.after.join("quiet")).map_err(|e| (act, e))?);
+        writer.metadata().map_err(|e| ("look at files", e))?;
+        Ok(while_written == Lease::Writer && when_quiet == Lease::NoWriter)
+    }
+
+    fn try_no_replace(&self) -> Tried<bool> {
+        match fs::rename_no_replace(&self.after.join("file"), &self.after.join("quiet")) {
+            Ok(()) => Err(("rename without replacing", io::Error::other("it replaced a file all the same"))),
+            Err(error) => Ok(error.kind() == ErrorKind::AlreadyExists),
+        }
+    }
+
+    /// Unlinks an open file, and removes the folder once it is empty.
+    fn try_unlink(&self, file: File, lock: File) -> Tried<()> {
+        for name in ["file", "quiet", "lock"] {
+            fs::unlink(&self.after.join(name)).map_err(|e| ("unlink open files", e))?;
+        }
+        // Closed only now: some network file systems keep an open file under another name.
+        drop((file, lock));
+        fs::remove_folder(&self.after).map_err(|e| ("remove folders", e))
+    }
+
+    fn remove(&self) {
+        for folder in [&self.before, &self.after] {
+            for name in ["file", "quiet", "lock"] {
+                let _ = fs::unlink(&folder.join(name));
+            }
+            let _ = fs::remove_folder(folder);
+        }
+        for path in [&self.in_data, &self.in_rejected] {
+            let _ = fs::unlink(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The id of a test that began in 2022.
+    const OLD_ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+
+    #[test]
+    fn a_test_leaves_no_file_behind_and_removes_what_a_dead_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = Names::new(folder.path(), OLD_ID.as_ref());
+        make_folders(folder.path(), &left.after).unwrap();
+        std::fs::write(left.after.join("lock"), "").unwrap();
+        std::fs::write(&left.in_data, "").unwrap();
+        run(folder.path()).unwrap();
+        assert_eq!(fs::names(&left.home).unwrap(), Vec::<std::ffi::OsString>::new());
+        assert!(!left.in_data.exists());
+        assert_eq!(fs::names(&rejected(folder.path())).unwrap(), Vec::<std::ffi::OsString>::new());
+    }
+
+    #[test]
+    fn a_test_that_still_runs_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (locked, young) = (
+            Names::new(folder.path(), OLD_ID.as_ref()),
+            Names::new(folder.path(), Uuid::now_v7().to_string().as_ref()),
+        );
+        make_folders(folder.path(), &young.before).unwrap();
+        let lock = locked.try_lock().unwrap();
+        run(folder.path()).unwrap();
+        assert!(locked.before.join("lock").exists() && young.before.exists());
+        drop(lock);
+    }
+
+    #[test]
+    fn a_missing_folder_and_a_file_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        assert!(run(&missing).unwrap_err().to_string().contains(&missing.display().to_string()));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(run(&file), Err(OpenError::NotAFolder { .. })));
+    }
+}

@@ -1,0 +1,152 @@
+//! The data folder, opened and tested.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Context, Error, OpenError};
+use crate::names::PublicName;
+use crate::self_test::{self, Abilities};
+use crate::{fs, lease};
+
+/// The data folder that the stages share. Clones are cheap and mean the same folder.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    abilities: Abilities,
+    /// The stages whose claims' folder is known to be durable.
+    durable: Mutex<BTreeSet<&'static str>>,
+}
+
+/// What the protocol does otherwise since the volume lacks something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// No `RENAME_NOREPLACE`: what is published always gets an id of its own.
+    OwnNames,
+    /// No leases: a file is complete once it stood still for `--settle`.
+    Settle,
+}
+
+impl std::fmt::Display for Fallback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Fallback::OwnNames => {
+                "it cannot rename without replacing: every published file gets an id of its own"
+            }
+            Fallback::Settle => "it has no leases: a file is complete once it stood still for --settle",
+        })
+    }
+}
+
+impl Volume {
+    /// Opens the folder, makes `.pipe/` and `rejected/` in it, and tests what the protocol needs.
+    ///
+    /// # Errors
+    /// Names what is wrong with the folder, or what its file system cannot do.
+    pub fn open(data_dir: &Path) -> Result<Volume, OpenError> {
+        lease::ignore_lease_breaks();
+        Ok(Self::new(data_dir, self_test::run(data_dir)?))
+    }
+
+    fn new(data_dir: &Path, abilities: Abilities) -> Self {
+        Volume { inner: Arc::new(Inner { root: data_dir.to_owned(), abilities, durable: Mutex::default() }) }
+    }
+
+    /// A volume that does as if it had no more than these abilities.
+    #[cfg(test)]
+    pub(crate) fn with(data_dir: &Path, no_replace: bool, leases: bool) -> Result<Volume, OpenError> {
+        let found = self_test::run(data_dir)?;
+        let abilities =
+            Abilities { no_replace: found.no_replace && no_replace, leases: found.leases && leases };
+        Ok(Self::new(data_dir, abilities))
+    }
+
+    /// The data folder.
+    pub fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
+    /// What the protocol does otherwise on this volume; to be told once.
+    pub fn fallbacks(&self) -> Vec<Fallback> {
+        let Abilities { no_replace, leases } = self.inner.abilities;
+        [(no_replace, Fallback::OwnNames), (leases, Fallback::Settle)]
+            .into_iter()
+            .filter_map(|(able, fallback)| (!able).then_some(fallback))
+            .collect()
+    }
+
+    /// Counts the files that wait for the stage that takes `extension`.
+    ///
+    /// # Errors
+    /// The data folder cannot be read.
+    pub fn waiting(&self, extension: &str) -> Result<usize, Error> {
+        Ok(self.public_names(extension)?.len())
+    }
+
+    /// The names that wait for the stage that takes `extension`, in no order.
+    pub(crate) fn public_names(&self, extension: &str) -> Result<Vec<PublicName>, Error> {
+        let names = fs::names(self.root()).act("read folder", self.root())?;
+        Ok(names.iter().filter_map(|name| PublicName::parse(name, extension)).collect())
+    }
+
+    pub(crate) fn can_rename_without_replacing(&self) -> bool {
+        self.inner.abilities.no_replace
+    }
+
+    pub(crate) fn has_leases(&self) -> bool {
+        self.inner.abilities.leases
+    }
+
+    pub(crate) fn rejected(&self) -> PathBuf {
+        rejected(self.root())
+    }
+
+    /// The folder of a stage's claims.
+    pub(crate) fn claims(&self, stage: &str) -> PathBuf {
+        private(self.root()).join(stage)
+    }
+
+    /// Makes the folder of a stage's claims where it is missing. The first time it is made durable in any case:
+    /// whoever made it may have died before that.
+    pub(crate) fn make_claims(&self, stage: &'static str) -> Result<PathBuf, Error> {
+        let folder = self.claims(stage);
+        let mut durable = self.inner.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if !durable.contains(stage) || !folder.is_dir() {
+            make_folders(self.root(), &folder).act("make folder", &folder)?;
+            durable.insert(stage);
+        }
+        Ok(folder)
+    }
+}
+
+/// Work in progress; the number is the version of the layout below it.
+pub(crate) fn private(root: &Path) -> PathBuf {
+    root.join(".pipe/1")
+}
+
+/// Lines and documents that a stage refused.
+pub(crate) fn rejected(root: &Path) -> PathBuf {
+    root.join("rejected")
+}
+
+/// Makes a folder below the root, and those between, durably. Those that stand already are synced too: whoever made them
+/// may have died before that.
+pub(crate) fn make_folders(root: &Path, folder: &Path) -> std::io::Result<()> {
+    let mut parent = root.to_owned();
+    for name in folder.strip_prefix(root).unwrap_or(folder) {
+        let folder = parent.join(name);
+        match fs::make_folder(&folder) {
+            // Another replica may start at the same time.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made?,
+        }
+        fs::sync_folder(&parent)?;
+        parent = folder;
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The protocol through its public face.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test ends at the first surprise, and plays the people who drop files"
+)]
+
+mod drafts;
+mod files;
+mod recovery;
+mod support;

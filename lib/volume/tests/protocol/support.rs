@@ -1,0 +1,109 @@
+//! Workers that claim, convert (here: copy) and hand on.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use volume::{Batch, Claim, Commit, Inbox, Next, Spec, Taken, Volume};
+
+pub(crate) const SPEC: Spec = Spec { name: "copy", input: Some("txt"), output: Some("csv") };
+pub(crate) const ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+
+pub(crate) fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    Volume::open(folder.path()).unwrap();
+    folder
+}
+
+pub(crate) fn inbox(folder: &TempDir) -> Inbox {
+    let volume = Volume::open(folder.path()).unwrap();
+    Inbox::new(volume, SPEC, Duration::ZERO, Duration::from_secs(2))
+}
+
+/// Takes the next batch, time passing as quickly as need be.
+pub(crate) fn take(inbox: &mut Inbox) -> Option<Taken> {
+    let mut now = Instant::now();
+    loop {
+        match inbox.next(now).unwrap() {
+            Next::Taken(taken) => return Some(taken),
+            Next::Nothing { again } => now = again?,
+        }
+    }
+}
+
+pub(crate) fn take_ready(inbox: &mut Inbox) -> Claim {
+    match take(inbox) {
+        Some(Taken::Ready(claim)) => claim,
+        other => panic!("no batch to convert: {other:?}"),
+    }
+}
+
+pub(crate) fn copy(claim: Claim) -> Batch {
+    let mut batch = claim.begin().unwrap();
+    let mut content = Vec::new();
+    batch.input.read_to_end(&mut content).unwrap();
+    batch.output.write_all(&content).unwrap();
+    batch
+}
+
+/// Does all that there is to do; returns how many batches were converted.
+pub(crate) fn drain(inbox: &mut Inbox) -> usize {
+    let mut converted = 0;
+    while let Some(taken) = take(inbox) {
+        let committed = match taken {
+            Taken::Committed(committed) => committed,
+            Taken::Ready(claim) => {
+                converted += 1;
+                match copy(claim).commit().unwrap() {
+                    Commit::Done(committed) => committed,
+                    Commit::Changed(_) => panic!("nobody writes to these files"),
+                }
+            }
+        };
+        committed.hand_on().unwrap();
+    }
+    converted
+}
+
+/// The contents of the published files, in the order of their names.
+pub(crate) fn published(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
+    // By stem: the plain name comes first, and ids in byte order.
+    names.sort_by_key(|path| path.file_stem().unwrap().to_owned());
+    names.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+pub(crate) fn drop_file(folder: &TempDir, name: &str, content: &str) {
+    fs::write(folder.path().join(name), content).unwrap();
+}
+
+/// The regular files below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path.display().to_string()) }
+    }
+    found
+}
+
+pub(crate) fn assert_nothing_in_hand(folder: &TempDir) {
+    assert_eq!(files(&folder.path().join(".pipe")), Vec::<String>::new());
+    assert_eq!(fs::read_dir(claims(folder)).unwrap().count(), 0);
+}
+
+pub(crate) fn claims(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join(".pipe/1/copy")
+}
+
+/// Lays out a claim as a dead owner left it.
+pub(crate) fn orphan(folder: &TempDir, generation: u32, files: &[(&str, &str)]) {
+    let claim = claims(folder).join(format!("{ID}.{generation}"));
+    fs::create_dir_all(&claim).unwrap();
+    for (name, content) in files {
+        fs::write(claim.join(name), content).unwrap();
+    }
+}
