@@ -1,0 +1,69 @@
+//! The settings that the three stages share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::builder::BoolishValueParser;
+use service::settings::{self, AdminArgs, LogArgs};
+
+const DATA_DIR: &str = "/data";
+
+/// The settings of a stage.
+#[derive(Debug, Clone, clap::Args)]
+pub struct StageArgs {
+    /// The folder that the stages share
+    #[arg(long, env, default_value = DATA_DIR, value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+
+    /// Drain what is there, then exit; files that others still write or hold are left
+    #[arg(
+        long, env, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1,
+        default_value_t = false, default_missing_value = "true", value_parser = BoolishValueParser::new(),
+    )]
+    pub once: bool,
+
+    /// How often the folder is looked through in case no file event came
+    #[arg(long, env, value_name = "DURATION", value_parser = interval, default_value = "2s")]
+    pub rescan_interval: Duration,
+
+    /// How long a file must stand still where the system cannot tell whether it is still written
+    #[arg(long, env, default_value = "5s", value_name = "DURATION", value_parser = settings::duration)]
+    pub settle: Duration,
+
+    /// The admin port
+    #[command(flatten)]
+    pub admin: AdminArgs,
+
+    /// Diagnostics
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// An interval of nothing would keep a core busy with looking.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = settings::duration(text)?;
+    if interval < Duration::from_millis(1) { Err("it must be 1ms or more".to_owned()) } else { Ok(interval) }
+}
+
+impl Default for StageArgs {
+    /// What clap makes of an empty command line and environment.
+    fn default() -> Self {
+        StageArgs {
+            data_dir: DATA_DIR.into(),
+            once: false,
+            rescan_interval: Duration::from_secs(2),
+            settle: Duration::from_secs(5),
+            admin: AdminArgs::default(),
+            log: LogArgs::default(),
+        }
+    }
+}
+
+impl StageArgs {
+    /// Where the admin port listens: with `--once` only where it is given.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        if self.once { self.admin.admin_listen } else { Some(self.admin.or_default()) }
+    }
+}

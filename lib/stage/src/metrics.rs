@@ -1,0 +1,68 @@
+//! What a stage counts: the `pipe_*` metrics that each of the three has.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use records::Counts;
+
+pub(crate) struct Metrics {
+    batches: IntCounter,
+    ok: IntCounter,
+    rejected: IntCounter,
+    bytes_in: IntCounter,
+    bytes_out: IntCounter,
+    duration: Histogram,
+    inbox: IntGauge,
+}
+
+impl Metrics {
+    /// Makes the metrics of a stage, all at zero.
+    pub(crate) fn register(registry: &Registry, stage: &str) -> prometheus::Result<Self> {
+        let opts = |name, help| Opts::new(name, help).const_label("stage", stage);
+        let batches = IntCounter::with_opts(opts("pipe_batches_total", "Batches handed on"))?;
+        let records = opts("pipe_records_total", "Records read, by what became of them");
+        let records = IntCounterVec::new(records, &["outcome"])?;
+        let bytes = opts("pipe_bytes_total", "Bytes of the batches' inputs and outputs");
+        let bytes = IntCounterVec::new(bytes, &["direction"])?;
+        let inbox = IntGauge::with_opts(opts("pipe_inbox_files", "Files waiting at the last scan"))?;
+        let duration =
+            HistogramOpts::new("pipe_batch_duration_seconds", "From a batch's claim to its hand-on")
+                .buckets(prometheus::exponential_buckets(0.001, 4.0, 12)?);
+        let duration = Histogram::with_opts(duration)?;
+        registry.register(Box::new(batches.clone()))?;
+        registry.register(Box::new(records.clone()))?;
+        registry.register(Box::new(bytes.clone()))?;
+        registry.register(Box::new(inbox.clone()))?;
+        registry.register(Box::new(duration.clone()))?;
+        Ok(Metrics {
+            batches,
+            ok: records.with_label_values(&["ok"]),
+            rejected: records.with_label_values(&["rejected"]),
+            bytes_in: bytes.with_label_values(&["in"]),
+            bytes_out: bytes.with_label_values(&["out"]),
+            duration,
+            inbox,
+        })
+    }
+
+    /// Counts a batch that was handed on.
+    pub(crate) fn batch(&self, counts: Counts, bytes: Bytes, elapsed: Duration) {
+        self.batches.inc();
+        self.ok.inc_by(counts.ok);
+        self.rejected.inc_by(counts.rejected);
+        self.bytes_in.inc_by(bytes.input);
+        self.bytes_out.inc_by(bytes.output);
+        self.duration.observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn inbox(&self, waiting: usize) {
+        self.inbox.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+}
+
+/// The sizes of a batch's two files.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+}
