@@ -1,0 +1,283 @@
+//! The user's headers: `--header 'Name: value'`, or `--header @file`, which is read again when it changes.
+//!
+//! Their values are secrets: no message repeats one.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+/// What the contract, HTTP's framing or the URL decides.
+const TAKEN: [&str; 13] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Why a header cannot be sent along.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeaderError {
+    #[error("a line without a colon: `Name: value` is the form")]
+    NoColon,
+    #[error("`{0}` is not a header's name")]
+    Name(String),
+    #[error("the value of `{0}` holds characters that no header may hold")]
+    Value(HeaderName),
+    #[error("`{0}` cannot be set: json-to-api sets it itself, or never sends it")]
+    Taken(HeaderName),
+}
+
+/// Why the headers cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeadersError {
+    #[error("--header number {number} cannot be sent")]
+    Given {
+        number: usize,
+        #[source]
+        source: HeaderError,
+    },
+    #[error("--header file `{path}` cannot be read")]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("--header file `{path}`, line {line}, cannot be sent")]
+    InFile {
+        path: PathBuf,
+        line: usize,
+        #[source]
+        source: HeaderError,
+    },
+}
+
+/// Where headers come from, in the order of the command line.
+#[derive(Debug)]
+enum Source {
+    Given(HeaderName, HeaderValue),
+    File { path: PathBuf, version: Version },
+}
+
+/// What tells one content of a file from the next: a mounted Secret changes by a symbolic link that is exchanged.
+type Version = Option<(u64, u64, u64, Option<SystemTime>)>;
+
+/// The headers that go along with every document, kept up to date with their files.
+#[derive(Debug)]
+pub(crate) struct Headers {
+    sources: Vec<Source>,
+    current: watch::Sender<Arc<HeaderMap>>,
+}
+
+impl Headers {
+    /// Reads the settings and the files they name; blank settings and blank lines are skipped.
+    ///
+    /// # Errors
+    /// Names the setting or the file and line, never a value.
+    pub(crate) fn read(settings: &[String]) -> Result<Self, HeadersError> {
+        let mut sources = Vec::new();
+        for (index, setting) in settings.iter().enumerate().filter(|(_, setting)| !setting.trim().is_empty())
+        {
+            sources.push(match setting.trim().strip_prefix('@') {
+                Some(path) => Source::File { path: path.into(), version: version(Path::new(path)) },
+                None => {
+                    let (name, value) = parse(setting.as_bytes())
+                        .map_err(|source| HeadersError::Given { number: index + 1, source })?;
+                    Source::Given(name, value)
+                }
+            });
+        }
+        let current = watch::Sender::new(Arc::new(collect(&sources)?));
+        Ok(Headers { sources, current })
+    }
+
+    /// What to send along, now and after every change.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<HeaderMap>> {
+        self.current.subscribe()
+    }
+
+    /// Reads the files again where one has changed. One that cannot be used is reported once, and the headers stay.
+    pub(crate) fn refresh(&mut self) {
+        let mut changed = false;
+        for source in &mut self.sources {
+            if let Source::File { path, version: known } = source {
+                let now = version(path);
+                changed |= *known != now;
+                *known = now;
+            }
+        }
+        if !changed {
+            return;
+        }
+        match collect(&self.sources) {
+            Ok(headers) => {
+                info!("the headers of --header have changed");
+                self.current.send_replace(Arc::new(headers));
+            }
+            Err(error) => error!(
+                error = &error as &dyn std::error::Error,
+                "the headers of --header have changed and cannot be used: those from before stay"
+            ),
+        }
+    }
+}
+
+/// `None` where there is nothing to read; reading tells why.
+fn version(path: &Path) -> Version {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino(), metadata.len(), metadata.modified().ok()))
+}
+
+fn collect(sources: &[Source]) -> Result<HeaderMap, HeadersError> {
+    let mut headers = HeaderMap::new();
+    for source in sources {
+        match source {
+            Source::Given(name, value) => {
+                headers.append(name.clone(), value.clone());
+            }
+            Source::File { path, .. } => add_file(path, &mut headers)?,
+        }
+    }
+    Ok(headers)
+}
+
+fn add_file(path: &Path, headers: &mut HeaderMap) -> Result<(), HeadersError> {
+    let content =
+        fs::read(path).map_err(|source| HeadersError::Unreadable { path: path.to_owned(), source })?;
+    for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
+        if !line.trim_ascii().is_empty() {
+            let (name, value) = parse(line).map_err(|source| HeadersError::InFile {
+                path: path.to_owned(),
+                line: index + 1,
+                source,
+            })?;
+            headers.append(name, value);
+        }
+    }
+    Ok(())
+}
+
+/// Reads `Name: value`.
+fn parse(line: &[u8]) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    let colon = line.iter().position(|byte| *byte == b':').ok_or(HeaderError::NoColon)?;
+    let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+    let name = HeaderName::from_bytes(name)
+        .map_err(|_| HeaderError::Name(String::from_utf8_lossy(name).escape_debug().to_string()))?;
+    if TAKEN.contains(&name.as_str()) {
+        return Err(HeaderError::Taken(name));
+    }
+    let mut value = HeaderValue::from_bytes(value).map_err(|_| HeaderError::Value(name.clone()))?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[&str]) -> Result<Headers, HeadersError> {
+        Headers::read(&settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn sent(headers: &Headers) -> Vec<(String, String)> {
+        let map = headers.subscribe().borrow().clone();
+        map.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// The whole chain of an error, as it is printed.
+    fn chain(error: &HeadersError) -> String {
+        let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        format!("{error}: {source}")
+    }
+
+    #[test]
+    fn headers_are_sent_in_their_order_and_blank_settings_skipped() {
+        let headers = read(&["A: 1", "", "  ", "B:2 : 3", "a:4"]).unwrap();
+        assert_eq!(sent(&headers), pairs(&[("a", "1"), ("a", "4"), ("b", "2 : 3")]));
+    }
+
+    #[test]
+    fn what_the_contract_sets_cannot_be_overridden() {
+        for name in TAKEN {
+            let error = read(&[&format!("{}: secret", name.to_uppercase())]).unwrap_err();
+            let message = chain(&error);
+            assert!(message.contains("--header number 1") && message.contains(name), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_message_repeats_a_value() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, "A: 1\n\nsecret without a colon\n").unwrap();
+        let file = format!("@{}", file.path().display());
+        for setting in ["secret", "Na me: secret", "A: secret\u{1}", "Host: secret", "@/no/such/file", &file]
+        {
+            let message = chain(&read(&[setting]).unwrap_err());
+            assert!(message.contains("--header") && !message.contains("secret"), "{message}");
+        }
+        assert!(!format!("{:?}", read(&["A: secret"]).unwrap()).contains("secret"));
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headers");
+        fs::write(&path, "Authorization: one\r\n\nX-Other: a").unwrap();
+        let mut headers = read(&[&format!("@{}", path.display())]).unwrap();
+        let mut seen = headers.subscribe();
+        assert_eq!(sent(&headers), pairs(&[("authorization", "one"), ("x-other", "a")]));
+
+        headers.refresh();
+        assert!(!seen.has_changed().unwrap());
+
+        // As a mounted Secret does it: another file under the same name.
+        let next = folder.path().join("next");
+        fs::write(&next, "Authorization: two").unwrap();
+        fs::hard_link(&path, folder.path().join("old")).unwrap();
+        std::os::unix::fs::symlink(&next, folder.path().join("link")).unwrap();
+        exchange(&folder.path().join("link"), &path);
+        headers.refresh();
+        assert!(seen.has_changed().unwrap());
+        assert_eq!(seen.borrow_and_update()["authorization"], "two");
+    }
+
+    #[test]
+    fn a_bad_new_content_leaves_the_headers_as_they_were_and_a_good_one_mends_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headers");
+        fs::write(&path, "Authorization: one").unwrap();
+        let mut headers = read(&[&format!("@{}", path.display())]).unwrap();
+        for bad in ["no colon here at all", "Content-Type: text/plain"] {
+            fs::write(&path, bad).unwrap();
+            headers.refresh();
+            assert_eq!(sent(&headers), pairs(&[("authorization", "one")]));
+        }
+        fs::write(&path, "Authorization: three").unwrap();
+        headers.refresh();
+        assert_eq!(sent(&headers), pairs(&[("authorization", "three")]));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is a mounted Secret, not the volume")]
+    fn exchange(new: &Path, old: &Path) {
+        fs::rename(new, old).unwrap();
+    }
+}

@@ -1,0 +1,248 @@
+//! How far a batch has come, durably: kept in its journal, from owner to owner.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Seek, Write};
+
+use stage::ProcessError;
+use volume::{Batch, Journal};
+
+use crate::journal::{self, Record};
+use crate::ledger::{Increment, Refusal};
+use crate::ranges::Ranges;
+
+/// What is durable about a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Lines about which nothing is left to do.
+    answered: Ranges,
+    /// How many of them go into `rejected/`; which ones and why stands in the journal.
+    refused: u64,
+}
+
+impl Progress {
+    /// Reads what earlier owners have left; nothing is written yet.
+    ///
+    /// # Errors
+    /// The journal cannot be read. A damaged one is none: what it says before the damage counts.
+    pub(crate) fn read(batch: &Batch) -> Result<Self, ProcessError> {
+        let mut progress = Progress::default();
+        let Some(mut journal) = batch.journal()? else { return Ok(progress) };
+        let start = journal.stream_position()?;
+        for record in journal::records(BufReader::new(&journal)) {
+            if let Record::Answered(ranges) = record? {
+                ranges.into_iter().for_each(|range| progress.answered.insert_range(range));
+            }
+        }
+        journal.seek(io::SeekFrom::Start(start))?;
+        let refused = progress.refusals(journal).try_fold(0, |count, refusal| refusal.map(|_| count + 1));
+        progress.refused = refused?;
+        Ok(progress)
+    }
+
+    /// Lines about which nothing is left to do.
+    pub(crate) fn answered(&self) -> &Ranges {
+        &self.answered
+    }
+
+    /// How many lines go into `rejected/`.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Makes a journal that says what is known so far, and the increment besides; nothing else is ever appended to a
+    /// journal that an earlier owner made, or that failed.
+    ///
+    /// # Errors
+    /// It could not be made; what was durable before still is.
+    pub(crate) fn begin_journal(
+        &self,
+        batch: &mut Batch,
+        increment: &Increment,
+    ) -> Result<Journal, ProcessError> {
+        let mut older = batch.journal()?;
+        let start = older.as_mut().map(Seek::stream_position).transpose()?.unwrap_or(0);
+        let journal = batch.create_journal(&mut |file| {
+            if let Some(older) = &mut older {
+                older.seek(io::SeekFrom::Start(start))?;
+            }
+            self.write(older.as_ref(), increment, file)
+        })?;
+        Ok(journal)
+    }
+
+    fn write(&self, older: Option<&File>, increment: &Increment, file: &mut File) -> io::Result<()> {
+        let mut file = BufWriter::with_capacity(64 << 10, file);
+        let mut bytes = Vec::new();
+        let mut copied = 0;
+        for refusal in older.into_iter().flat_map(|older| self.refusals(older)) {
+            bytes.clear();
+            journal::encode_refusal(&refusal?, &mut bytes);
+            file.write_all(&bytes)?;
+            copied += 1;
+        }
+        self.expect(copied)?;
+        bytes.clear();
+        journal::encode_answered(&self.answered, &mut bytes);
+        journal::encode(increment, &mut bytes);
+        file.write_all(&bytes)?;
+        file.flush()
+    }
+
+    /// Notes that an increment is durable.
+    pub(crate) fn add(&mut self, increment: &Increment) {
+        self.answered.insert_all(&increment.answered);
+        self.refused += increment.refusals.len() as u64;
+    }
+
+    /// The refusals in a journal that count. What stands in it of a save that failed, or was cut off, does not: its
+    /// lines are not among those answered.
+    pub(crate) fn refusals(&self, journal: impl io::Read) -> impl Iterator<Item = io::Result<Refusal>> {
+        journal::records(BufReader::new(journal)).filter_map(|record| match record {
+            Ok(Record::Refused(refusal)) if self.answered.contains(refusal.place.line) => Some(Ok(refusal)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// Checks that as many refusals were found in the journal as went into it: a rejected line must not get lost.
+    ///
+    /// # Errors
+    /// The journal was damaged since.
+    pub(crate) fn expect(&self, found: u64) -> io::Result<()> {
+        if found == self.refused {
+            return Ok(());
+        }
+        let what = format!("{found} rejected lines are in the journal, {} should be", self.refused);
+        Err(io::Error::new(io::ErrorKind::InvalidData, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+
+    use tempfile::TempDir;
+    use volume::{Inbox, Next, Spec, Taken, Volume};
+
+    use super::*;
+    use crate::ledger::Place;
+
+    const SPEC: Spec = Spec { name: "json-to-api", input: Some("json"), output: None };
+
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("listing.json"), "{}\n").unwrap();
+        folder
+    }
+
+    /// Takes the batch, or takes it over from whoever dropped it.
+    fn batch(folder: &TempDir) -> Batch {
+        let volume = Volume::open(folder.path()).unwrap();
+        let mut inbox = Inbox::new(volume, SPEC, Duration::ZERO, Duration::ZERO);
+        match inbox.next(Instant::now()).unwrap() {
+            Next::Taken(Taken::Ready(claim)) => claim.begin().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn increment(lines: std::ops::RangeInclusive<u64>, refused: &[u64]) -> Increment {
+        let refuse =
+            |line: &u64| Refusal::new(Place { line: *line, offset: 0, length: 2 }, format!("reason {line}"));
+        let mut increment =
+            Increment { refusals: refused.iter().map(refuse).collect(), ..Increment::default() };
+        increment.answered.insert_range(lines);
+        increment
+    }
+
+    fn encoded(increment: &Increment) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        journal::encode(increment, &mut bytes);
+        bytes
+    }
+
+    fn refused(progress: &Progress, batch: &Batch) -> Vec<u64> {
+        let journal = batch.journal().unwrap().unwrap();
+        progress.refusals(journal).map(|refusal| refusal.unwrap().place.line).collect()
+    }
+
+    fn journals(folder: &TempDir) -> Vec<PathBuf> {
+        let claims = fs::read_dir(folder.path().join(".pipe/1/json-to-api")).unwrap();
+        let files = claims.flat_map(|claim| fs::read_dir(claim.unwrap().path()).unwrap());
+        let paths = files.map(|file| file.unwrap().path());
+        paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("journal")).collect()
+    }
+
+    #[test]
+    fn the_next_owner_knows_what_was_saved_and_hands_it_on_in_turn() {
+        let folder = folder();
+        let mut first = batch(&folder);
+        let mut progress = Progress::read(&first).unwrap();
+        assert!(progress.answered().is_empty());
+        let saved = increment(1..=10, &[3, 7]);
+        let mut journal = progress.begin_journal(&mut first, &saved).unwrap();
+        progress.add(&saved);
+        journal.append(&encoded(&increment(12..=20, &[15]))).unwrap();
+        drop((first, journal));
+
+        let mut second = batch(&folder);
+        let mut progress = Progress::read(&second).unwrap();
+        assert_eq!(progress.answered().iter().collect::<Vec<_>>(), [1..=10, 12..=20]);
+        assert_eq!((progress.refused(), refused(&progress, &second)), (3, vec![3, 7, 15]));
+        let saved = increment(11..=11, &[11]);
+        progress.begin_journal(&mut second, &saved).unwrap();
+        progress.add(&saved);
+        assert_eq!(refused(&progress, &second), [3, 7, 15, 11]);
+        assert_eq!(journals(&folder).len(), 1);
+        drop(second);
+
+        let third = batch(&folder);
+        let progress = Progress::read(&third).unwrap();
+        assert!(progress.answered().is_all(20));
+        assert_eq!(progress.refused(), 4);
+    }
+
+    #[test]
+    fn what_a_failed_save_has_left_counts_neither_twice_nor_without_its_lines() {
+        let folder = folder();
+        let mut batch = batch(&folder);
+        let mut progress = Progress::default();
+        let saved = increment(1..=10, &[3]);
+        progress.begin_journal(&mut batch, &saved).unwrap();
+        progress.add(&saved);
+        // Some of it reached the disk all the same.
+        let failed = increment(11..=20, &[12, 14]);
+        let mut journal = OpenOptions::new().append(true).open(&journals(&folder)[0]).unwrap();
+        journal.write_all(&encoded(&failed)).unwrap();
+
+        progress.begin_journal(&mut batch, &failed).unwrap();
+        progress.add(&failed);
+        assert_eq!((progress.refused(), refused(&progress, &batch)), (3, vec![3, 12, 14]));
+    }
+
+    #[test]
+    fn a_journal_that_lost_a_refusal_is_not_carried_on() {
+        let folder = folder();
+        let mut batch = batch(&folder);
+        let mut progress = Progress::default();
+        let saved = increment(1..=10, &[3, 4]);
+        progress.begin_journal(&mut batch, &saved).unwrap();
+        progress.add(&saved);
+        let path = &journals(&folder)[0];
+        let content = fs::read(path).unwrap();
+        fs::write(path, &content[..content.len() - encoded(&increment(1..=10, &[4])).len()]).unwrap();
+        assert!(progress.begin_journal(&mut batch, &increment(11..=11, &[])).is_err());
+    }
+
+    #[test]
+    fn a_journal_of_another_content_does_not_count() {
+        let folder = folder();
+        let mut first = batch(&folder);
+        Progress::default().begin_journal(&mut first, &increment(1..=1, &[])).unwrap();
+        drop(first);
+        let input = journals(&folder)[0].with_file_name("input");
+        fs::write(input, "{}\n{}\n").unwrap();
+        assert!(Progress::read(&batch(&folder)).unwrap().answered().is_empty());
+    }
+}

@@ -1,0 +1,132 @@
+//! Says what goes wrong with the api: once at first, then summed up, however many documents it hits.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use service::Health;
+use tracing::{error, info, warn};
+
+/// The health's name for an api that cannot be delivered to as things are set up.
+const API: &str = "api";
+/// Of each kind, no more than one line comes in this time.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What is said about the api.
+pub(crate) struct Report {
+    health: Health,
+    /// The api's address, as it is shown.
+    url: String,
+    /// The last answer was that the set-up is wrong. Looked at after every success.
+    misconfigured: AtomicBool,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    retries: Line,
+    misconfigured: Line,
+    rejections: Line,
+    mended: Line,
+}
+
+/// One kind of line.
+#[derive(Debug, Default)]
+struct Line {
+    said: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Line {
+    /// Returns whether it is to be said now, and how often it was not since the last time.
+    fn say(&mut self, now: Instant) -> Option<u64> {
+        if self.said.is_some_and(|said| now.saturating_duration_since(said) < EVERY) {
+            self.unsaid += 1;
+            return None;
+        }
+        self.said = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+impl Report {
+    pub(crate) fn new(url: String, health: Health) -> Self {
+        Report { url, health, misconfigured: AtomicBool::new(false), lines: Mutex::default() }
+    }
+
+    /// An attempt failed, and nothing says that it always will.
+    pub(crate) fn retry(&self, reason: &str) {
+        if let Some(others) = self.lines().retries.say(Instant::now()) {
+            warn!(others_since_last = others, "a document is tried again: {}: {reason}", self.url);
+        }
+    }
+
+    /// The address, the set-up or the credentials are wrong: not ready until a document gets through.
+    pub(crate) fn misconfigured(&self, reason: &str) {
+        let mut lines = self.lines();
+        self.misconfigured.store(true, Ordering::Relaxed);
+        self.health.problem(API, format!("{}: {reason}", self.url));
+        if let Some(others) = lines.misconfigured.say(Instant::now()) {
+            error!(
+                others_since_last = others,
+                "address, set-up or credentials seem wrong, documents are kept and tried again: {}: {reason}",
+                self.url
+            );
+        }
+    }
+
+    /// The api refuses a document.
+    pub(crate) fn rejected(&self, line: u64, reason: &str) {
+        if let Some(others) = self.lines().rejections.say(Instant::now()) {
+            warn!(line, others_since_last = others, "a document is rejected: {}: {reason}", self.url);
+        }
+    }
+
+    /// A document was delivered; one atomic load where all is well.
+    pub(crate) fn delivered(&self) {
+        if !self.misconfigured.load(Ordering::Relaxed) {
+            return;
+        }
+        // Under the lock: a problem that is noted at the same time is either seen here or stands.
+        let mut lines = self.lines();
+        if self.misconfigured.swap(false, Ordering::Relaxed) {
+            self.health.resolved(API);
+            if lines.mended.say(Instant::now()).is_some() {
+                info!("the api takes documents again");
+            }
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_said_at_once_and_then_summed_up() {
+        let (mut line, start) = (Line::default(), Instant::now());
+        assert_eq!(line.say(start), Some(0));
+        for second in 1..10 {
+            assert_eq!(line.say(start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(line.say(start + EVERY), Some(9));
+        assert_eq!(line.say(start + EVERY), None);
+    }
+
+    #[test]
+    fn a_wrong_set_up_is_a_problem_until_a_document_gets_through() {
+        let health = Health::new();
+        health.ready();
+        let report = Report::new("http://api/".to_owned(), health.clone());
+        report.retry("503");
+        assert_eq!(health.is_ready(), Ok(()));
+        report.misconfigured("answered 404");
+        assert_eq!(health.is_ready(), Err("api: http://api/: answered 404".to_owned()));
+        report.delivered();
+        assert_eq!(health.is_ready(), Ok(()));
+    }
+}

@@ -1,0 +1,147 @@
+//! An API that fails: nothing is lost, and keys stay.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use service::{Context, Shutdown};
+use tokio::net::TcpListener;
+
+use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines, run};
+use crate::server::{Answer, Server};
+
+/// An address at which nobody listens, on a loopback address that no other test uses.
+async fn closed(ip: [u8; 4]) -> SocketAddr {
+    TcpListener::bind(SocketAddr::from((ip, 0))).await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_documents_reach_a_bad_api_that_gets_better() {
+    let address = closed([127, 0, 7, 1]).await;
+    let folder = Folder::with(1_000);
+    let config = folder.config_for(&format!("http://{address}"), &["--timeout", "300ms"]);
+    let running = tokio::spawn(run(config, Shutdown::new()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let requests = AtomicUsize::new(0);
+    let listener = TcpListener::bind(address).await.unwrap();
+    let server = Server::listen(listener, Duration::ZERO, None, move |asked| {
+        match (requests.fetch_add(1, Ordering::Relaxed), line(&asked.body)) {
+            (0..300, _) => Answer::status(503),
+            (300..500, _) => Answer::Reply(429, "retry-after: 1\r\n", vec![]),
+            (500..700, _) => Answer::status(404),
+            (700..720, _) => Answer::Hang,
+            (720..800, _) => Answer::Close,
+            (_, line) if line % 50 == 0 => Answer::status(400),
+            _ => Answer::ok(),
+        }
+    });
+    running.await.unwrap().assert_done(980, 20);
+    folder.assert_handed_on();
+    assert_eq!(lines(&server), (1..=1_000).collect());
+    assert_keys_are_stable(&[&server]);
+    let rejected: Vec<_> = folder.rejected().iter().map(|(document, _)| line(document)).collect();
+    assert_eq!(rejected, (1..=20).map(|index| index * 50).collect::<Vec<_>>());
+    let printed = folder.printed();
+    assert!((1..=1_000).all(|line| printed.contains_key(&document(line)) != (line % 50 == 0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_closes_connections_at_random_gets_every_document() {
+    let server = Server::start(|asked| match (line(&asked.body) * 7 + asked.before * 3) % 11 {
+        0 => Answer::Close,
+        1 => Answer::Raw(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut".to_vec()]),
+        2 => Answer::Raw(vec![b"HTTP/1.1 200 O".to_vec()]),
+        3 => Answer::Raw(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()]),
+        4 => Answer::Reply(200, "connection: close\r\n", b"ok".to_vec()),
+        5 => Answer::Raw(vec![b"this is no HTTP at all\r\n\r\n".to_vec()]),
+        _ => Answer::ok(),
+    })
+    .await;
+    let folder = Folder::with(500);
+    folder.drain(&server, &[]).await.assert_done(500, 0);
+    folder.assert_handed_on();
+    assert_eq!(lines(&server), (1..=500).collect());
+    assert_eq!(folder.printed().len(), 500);
+    assert_keys_are_stable(&[&server]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_hangs_is_tried_again_and_holds_up_no_other() {
+    let server = Server::start(|asked| match (line(&asked.body), asked.before) {
+        (1 | 2, 0) => Answer::Hang,
+        _ => Answer::ok(),
+    })
+    .await;
+    let folder = Folder::with(300);
+    folder.drain(&server, &["--concurrency", "4", "--timeout", "3s"]).await.assert_done(300, 0);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 302);
+    assert!(asked.iter().position(|asked| asked.before == 1) > Some(150));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_closed_while_idle_costs_no_pause() {
+    // Each connection carries one request and is closed without a word after it.
+    let server =
+        Server::start(|_| Answer::Raw(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()]))
+            .await;
+    let folder = Folder::with(300);
+    let start = std::time::Instant::now();
+    folder.drain(&server, &["--concurrency", "1"]).await.assert_done(300, 0);
+    // Were each of them to pause, that alone would take 15 s at the least.
+    assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
+    assert_keys_are_stable(&[&server]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_refuse_are_passed_over() {
+    let server = Server::start(|_| Answer::ok()).await;
+    let folder = Folder::with(200);
+    let mut config = folder.config_for("http://api.invalid", &[]);
+    config.addresses = Some(vec![closed([127, 0, 7, 2]).await, server.address, closed([127, 0, 7, 3]).await]);
+    run(config, Shutdown::new()).await.assert_done(200, 0);
+    assert_eq!(server.count(), 200);
+    assert_eq!(server.asked()[0].headers["host"], "api.invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_does_not_resolve_is_waited_for_until_the_shutdown_releases_the_batch() {
+    let folder = Folder::with(10);
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(run(folder.config_for("http://no.such.host.invalid", &[]), shutdown.clone()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!running.is_finished());
+    shutdown.request();
+    let outcome = running.await.unwrap();
+    outcome.result.unwrap();
+    assert!(outcome.batches.is_empty());
+    assert!(folder.claim().join("input").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_set_up_is_a_problem_of_readiness_until_it_is_mended() {
+    let mended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let script = mended.clone();
+    let server =
+        Server::start(
+            move |_| if script.load(Ordering::Relaxed) { Answer::ok() } else { Answer::status(404) },
+        )
+        .await;
+    let folder = Folder::with(10);
+    let context = Context::new(Shutdown::new());
+    let health = context.health.clone();
+    let running = tokio::spawn(json_to_api::run(folder.config(&server, &[]), context));
+    server.asked_at_least(10).await;
+    while health.is_ready().is_ok() || health.is_ready().is_err_and(|problems| problems.contains("starting"))
+    {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let problem = health.is_ready().unwrap_err();
+    let expected =
+        format!("api: http://{}/: answered 404 Not Found: {{\"response\":\"ok\"}}", server.address);
+    assert_eq!(problem, expected);
+    mended.store(true, Ordering::Relaxed);
+    running.await.unwrap().unwrap();
+    assert_eq!(health.is_ready(), Ok(()));
+    assert_eq!(lines(&server), (1..=10).collect());
+}

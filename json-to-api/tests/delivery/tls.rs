@@ -1,0 +1,94 @@
+//! https.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use service::{Context, Shutdown};
+use tempfile::NamedTempFile;
+use tokio_rustls::TlsAcceptor;
+
+use crate::fixture::{Folder, lines, run};
+use crate::server::{Answer, Server};
+
+/// An authority, whose certificate lies in a file.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    file: NamedTempFile,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let file = NamedTempFile::new().unwrap();
+        fs::write(&file, issuer.pem()).unwrap();
+        Authority { issuer, file }
+    }
+
+    fn path(&self) -> &str {
+        self.file.path().to_str().unwrap()
+    }
+
+    /// What a server needs to be `name`.
+    fn certify(&self, name: &str) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            );
+        TlsAcceptor::from(Arc::new(config.unwrap()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_go_over_tls_to_names_and_addresses_that_the_file_vouches_for() {
+    let authority = Authority::new("ours");
+    for host in ["api.example", "127.0.0.1"] {
+        let server = Server::with_tls(authority.certify(host), |_| Answer::ok()).await;
+        let folder = Folder::with(200);
+        let url = format!("https://{host}:{}", server.address.port());
+        let mut config = folder.config_for(&url, &["--ca-file", authority.path()]);
+        config.addresses = Some(vec![server.address]);
+        run(config, Shutdown::new()).await.assert_done(200, 0);
+        assert_eq!(lines(&server), (1..=200).collect());
+        assert_eq!(server.asked()[0].headers["host"], format!("{host}:{}", server.address.port()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_cannot_be_trusted_gets_nothing_and_is_reported() {
+    let (right, wrong) = (Authority::new("ours"), Authority::new("theirs"));
+    for (authority, name, reason) in
+        [(&right, "127.0.0.2", "not valid for name"), (&wrong, "127.0.0.1", "UnknownIssuer")]
+    {
+        let server = Server::with_tls(authority.certify(name), |_| Answer::ok()).await;
+        let folder = Folder::with(3);
+        let url = format!("https://127.0.0.1:{}", server.address.port());
+        let context = Context::new(Shutdown::new());
+        let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+        let config = folder.config_for(&url, &["--ca-file", right.path()]);
+        let running = tokio::spawn(json_to_api::run(config, context));
+        while !health.is_ready().is_err_and(|problem| problem.contains("api: ")) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let problem = health.is_ready().unwrap_err();
+        assert!(problem.contains("failed to agree on TLS") && problem.contains(reason), "{problem}");
+        shutdown.request();
+        running.await.unwrap().unwrap();
+        assert_eq!(server.count(), 0);
+        assert!(folder.claim().join("input").exists());
+    }
+}
