@@ -1,0 +1,103 @@
+//! A data folder of a test's own.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A fresh folder that any user may use, gone with the test.
+pub struct DataDir {
+    folder: TempDir,
+}
+
+impl DataDir {
+    /// Makes it.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("k8s-pipe-").tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        DataDir { folder }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Drops a file in one go: written elsewhere, then renamed.
+    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        let mut file = tempfile::NamedTempFile::new_in(self.path()).unwrap();
+        file.write_all(content.as_ref()).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        file.persist(self.path().join(name)).unwrap();
+    }
+
+    /// The names of the files that wait for the stage that takes `extension`, in the order in which it takes them.
+    pub fn waiting(&self, extension: &str) -> Vec<String> {
+        let mut names: Vec<String> = names(self.path());
+        names.retain(|name| name.starts_with("listing") && name.ends_with(&format!(".{extension}")));
+        names.sort_by_key(|name| name.strip_suffix(&format!(".{extension}")).map(str::to_owned));
+        names
+    }
+
+    /// What the waiting files of an extension hold, in that order.
+    pub fn read_all(&self, extension: &str) -> String {
+        self.waiting(extension)
+            .iter()
+            .map(|name| fs::read_to_string(self.path().join(name)).unwrap())
+            .collect()
+    }
+
+    /// The lines in `rejected/`, reasons apart.
+    pub fn rejected(&self) -> Vec<Vec<u8>> {
+        let folder = self.path().join("rejected");
+        let mut files = names(&folder);
+        files.retain(|name| !name.ends_with(".reasons"));
+        let contents = files.iter().map(|name| fs::read(folder.join(name)).unwrap());
+        contents
+            .flat_map(|content| content.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
+            .filter(|line| !line.is_empty())
+            .collect()
+    }
+
+    /// The regular files below `.pipe/`: none when nothing is in hand.
+    pub fn in_hand(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path().join(".pipe")];
+        while let Some(folder) = folders.pop() {
+            for name in names(&folder) {
+                let path = folder.join(name);
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        found
+    }
+
+    /// The only claim of a stage, once it has taken its input.
+    pub fn claim(&self, stage: &str) -> Option<PathBuf> {
+        let folder = self.path().join(".pipe/1").join(stage);
+        let claims: Vec<_> = names(&folder).into_iter().map(|name| folder.join(name)).collect();
+        claims.into_iter().find(|claim| claim.join("input").exists())
+    }
+
+    /// Does to a claim what a network file system does to a client that it thinks dead: its lock is free.
+    pub fn lose_lock(&self, claim: &Path) {
+        let lock = claim.join("lock");
+        // In one step, so that nobody finds the claim without a lock.
+        let free = tempfile::NamedTempFile::new_in(self.path()).unwrap();
+        fs::set_permissions(free.path(), fs::Permissions::from_mode(0o666)).unwrap();
+        free.persist(lock).unwrap();
+    }
+}
+
+impl Default for DataDir {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}

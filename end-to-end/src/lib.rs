@@ -1,0 +1,47 @@
+//! What the tests of the real programs share: starting and signalling them, a folder for them to work
+//! in, and an API that records what it is sent.
+//!
+//! It waits for conditions, never for time, and holds the ports and processes of one test only.
+//!
+//! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Recorder`]
+//! (`recorder.rs`), [`Balancer`] (`balancer.rs`), [`decode()`] (`decode.rs`).
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod balancer;
+mod data_dir;
+mod decode;
+mod programs;
+mod recorder;
+
+use std::time::{Duration, Instant};
+
+pub use balancer::Balancer;
+pub use data_dir::DataDir;
+pub use decode::decode;
+pub use programs::{Running, program, run, stage};
+pub use recorder::{Post, Recorder, Reply};
+
+/// Waits until `done` gives something.
+///
+/// # Panics
+/// It gives nothing for two minutes, far longer than any machine needs.
+pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(120);
+    while Instant::now() < end {
+        if let Some(result) = done() {
+            return result;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("waited in vain for {what}")
+}
+
+/// Whether this process may do what root may: mount, change users, make namespaces. CI must.
+pub fn is_root(test: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    assert!(root || std::env::var_os("CI").is_none(), "{test} must run in CI, as root");
+    if !root {
+        eprintln!("{test}: skipped, it needs root");
+    }
+    root
+}

@@ -1,0 +1,150 @@
+//! The real programs, as processes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, Once};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait_for;
+
+/// The path of one of the workspace's programs, built as the tests themselves are.
+pub fn program(name: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    // `cargo test` builds no program of a package without tests of its own. With all targets, the
+    // dependencies are the very ones that the tests have.
+    BUILT.call_once(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .args(["build", "--workspace", "--all-targets", "--quiet"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "the programs do not build");
+    });
+    folder.join(name)
+}
+
+/// A program's command without this test's own settings in its environment.
+fn command(name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The command of a stage or getdata on a data folder, looking often and settling soon.
+pub fn stage(name: &str, data_dir: &Path, args: &[&str]) -> Command {
+    let mut command = command(name);
+    command.arg("--data-dir").arg(data_dir).args(args);
+    if name != "getdata" {
+        command.args(["--rescan-interval", "50ms"]);
+        if !args.contains(&"--settle") {
+            command.args(["--settle", "200ms"]);
+        }
+        if !args.contains(&"--once") && !args.contains(&"--admin-listen") {
+            command.args(["--admin-listen", "127.0.0.1:0"]);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end; on success returns what it printed.
+///
+/// # Panics
+/// It fails.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// A program that runs; killed with the test.
+pub struct Running {
+    child: Child,
+    out: Arc<Mutex<String>>,
+    log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts a command whose outputs are piped.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, log) = (Arc::default(), Arc::default());
+        let readers =
+            vec![collect(child.stdout.take().unwrap(), &out), collect(child.stderr.take().unwrap(), &log)];
+        Running { child, out, log, readers }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// What it has printed to standard output so far.
+    pub fn out(&self) -> String {
+        self.out.lock().unwrap().clone()
+    }
+
+    /// What it has printed to standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until its diagnostics hold a text.
+    pub fn wait_for_log(&self, text: &str) {
+        wait_for(&format!("{text:?} in the log:\n{}", self.log()), || {
+            self.log().contains(text).then_some(())
+        });
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = wait_for("a program's end", || self.child.try_wait().unwrap());
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        status
+    }
+
+    /// Asks it to end, and waits for that.
+    ///
+    /// # Panics
+    /// It does not end with status 0.
+    pub fn stop(mut self) -> String {
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        assert!(status.success(), "{status}: {}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(pipe: impl Read + Send + 'static, into: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let into = Arc::clone(into);
+    std::thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    })
+}
