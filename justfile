@@ -1,0 +1,32 @@
+# The steps of CI, in its order: what each of them runs stands only here.
+ci: format lint docs dependencies release test
+
+# The formatting is rustfmt's.
+format:
+    cargo fmt --all --check
+
+# Warnings are errors here, and only here.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The API docs build without a broken link.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+# Licences, sources and duplicates of the dependencies; deny.toml says which are fine.
+dependencies:
+    cargo deny check bans licenses sources
+
+# One batch of this machine's /etc through the whole chain, as people run it.
+release:
+    cargo build --release
+    cargo run --release -- --once > target/once.log
+    tail -n 1 target/once.log
+
+# The README's test command.
+test:
+    cargo test --workspace
+
+# A file's way end to end, on this machine: Ctrl-C ends it.
+run *ARGS:
+    cargo run --release -- {{ARGS}}
