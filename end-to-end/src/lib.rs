@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub use balancer::Balancer;
 pub use data_dir::DataDir;
 pub use decode::decode;
-pub use programs::{Running, program, run, stage};
+pub use programs::{Running, program, program_for_anyone, run, stage};
 pub use recorder::{Post, Recorder, Reply};
 
 /// Waits until `done` gives something.

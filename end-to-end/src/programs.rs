@@ -1,12 +1,15 @@
 //! The real programs, as processes.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, Once};
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::wait_for;
 
@@ -27,6 +30,16 @@ pub fn program(name: &str) -> PathBuf {
         assert!(build.status().unwrap().success(), "the programs do not build");
     });
     folder.join(name)
+}
+
+/// A copy of a program where any user may run it, gone with the folder.
+pub fn program_for_anyone(name: &str) -> (PathBuf, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join(name);
+    // By another process: a child that this one starts meanwhile would inherit the open copy, and keep it busy.
+    run(Command::new("cp").arg(program(name)).arg(&copy));
+    (copy, folder)
 }
 
 /// A program's command without this test's own settings in its environment.

@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use end_to_end::{DataDir, Recorder, Reply, Running, is_root, run, stage, wait_for};
+use end_to_end::{DataDir, Recorder, Reply, Running, is_root, program_for_anyone, run, stage, wait_for};
 use rustix::process::Signal;
 
 /// Someone without rights: `nobody`.
@@ -32,16 +32,11 @@ fn json(lines: std::ops::Range<usize>) -> String {
     lines.map(|n| format!("{{\"n\":\"{n}\"}}\n")).collect()
 }
 
-/// A stage run by nobody: its program is copied to where nobody may read.
+/// A stage run by nobody, who may not read where the programs are built.
 fn as_nobody(name: &str, data: &DataDir, args: &[&str]) -> (Command, tempfile::TempDir) {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join(name);
-    fs::copy(end_to_end::program(name), &copy).unwrap();
-    let like = stage(name, data.path(), args);
-    let mut command = Command::new(copy);
-    command.args(like.get_args()).env_clear().uid(NOBODY).gid(NOBODY);
+    let (program, folder) = program_for_anyone(name);
+    let mut command = Command::new(program);
+    command.args(stage(name, data.path(), args).get_args()).env_clear().uid(NOBODY).gid(NOBODY);
     (command, folder)
 }
 
