@@ -70,7 +70,7 @@ impl Progress {
         Ok(journal)
     }
 
-    fn write(&self, older: Option<&File>, increment: &Increment, file: &mut File) -> io::Result<()> {
+    fn write(&self, older: Option<&File>, increment: &Increment, file: &mut dyn Write) -> io::Result<()> {
         let mut file = BufWriter::with_capacity(64 << 10, file);
         let mut bytes = Vec::new();
         let mut copied = 0;

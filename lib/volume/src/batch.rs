@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::claim::{Claim, INPUT, JOURNAL, OUTPUT};
 use crate::complete::{Fingerprint, Look};
 use crate::error::{Context, Error};
-use crate::fs;
+use crate::fs::{self, NewFile};
 use crate::hand_on::Committed;
 use crate::journal::{self, Journal};
 use crate::rejected::RejectFiles;
@@ -110,7 +110,7 @@ impl Batch {
     /// It could not be made durable; the ones before it still stand.
     pub fn create_journal(
         &mut self,
-        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> Result<Journal, Error> {
         journal::create(&self.claim, &self.key, write)
     }
@@ -148,7 +148,7 @@ impl Batch {
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<NewFile>,
     written: u64,
     unsynced: u64,
 }
@@ -166,9 +166,9 @@ impl Output {
         self.written
     }
 
-    fn file(&mut self) -> Result<&mut File, Error> {
+    fn file(&mut self) -> Result<&mut NewFile, Error> {
         if self.file.is_none() {
-            self.file = Some(fs::create_new(&self.path).act("create", &self.path)?);
+            self.file = Some(NewFile::create(&self.path).act("create", &self.path)?);
         }
         Ok(self.file.as_mut().expect("it was just made"))
     }
@@ -176,13 +176,13 @@ impl Output {
     fn sync_so_far(&mut self) -> Result<(), Error> {
         self.unsynced = 0;
         let path = self.path.clone();
-        fs::sync_data(self.file()?).act("sync", &path)
+        self.file()?.sync_data().act("sync", &path)
     }
 
     /// Makes the file durable and read-only: what is published without write permission is complete.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         let file = self.file()?;
-        fs::make_read_only(file).and_then(|()| fs::sync(file)).act("sync", &self.path)
+        file.make_read_only().and_then(|()| file.sync()).act("sync", &self.path)
     }
 }
 

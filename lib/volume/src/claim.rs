@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
+use crate::Spec;
 use crate::complete::{self, Fingerprint, Look};
 use crate::error::{Context, Error};
+use crate::fs::{self, NewFile};
 use crate::hand_on::Committed;
 use crate::names::{ClaimName, PublicName};
 use crate::publish;
 use crate::volume::Volume;
-use crate::{Spec, fs};
 
 /// The input, under the name that it has in a claim.
 pub(crate) const INPUT: &str = "input";
@@ -282,8 +283,8 @@ impl Claim {
 /// Creates and locks a new claim's lock file; `None` where someone who cleans up was faster.
 fn lock_new(folder: &Path) -> Result<Option<File>, Error> {
     let path = folder.join(LOCK);
-    let lock = match fs::create_new(&path) {
-        Ok(lock) => lock,
+    let lock = match NewFile::create(&path) {
+        Ok(lock) => lock.into_file(),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
             return Ok(None);
         }

@@ -1,21 +1,106 @@
-//! The file-system calls of the protocol: all that creates, locks, syncs, moves or deletes, one function each.
+//! The file-system calls of the protocol, one function each: all that creates, writes, locks, syncs, moves or deletes.
 //!
-//! They stand in one place so that power cuts and failing calls can be simulated behind them.
+//! They stand in one place so that crashes, power cuts and failing calls can be tried at each of them: what changes
+//! something goes through [`step`].
 //! Paths are always whole: a folder's descriptor would follow a takeover's rename and so undo its
 //! fencing.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that moves and deletes")]
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags};
 
-/// Creates a file that nobody has created before, open for writing.
-pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+use crate::crash;
+
+/// A call that changes something.
+#[allow(dead_code, reason = "what it is done to is read by tests alone")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Call<'a> {
+    Create(&'a Path),
+    Write(&'a File, &'a [u8]),
+    MakeReadOnly(&'a File),
+    Sync(&'a File),
+    SyncFolder(&'a Path),
+    Rename { from: &'a Path, to: &'a Path },
+    Unlink(&'a Path),
+    MakeFolder(&'a Path),
+    RemoveFolder(&'a Path),
+}
+
+impl Call<'_> {
+    /// What it does, as a verb.
+    fn act(self) -> &'static str {
+        match self {
+            Call::Create(_) => "create",
+            Call::Write(..) => "write",
+            Call::MakeReadOnly(_) => "make read-only",
+            Call::Sync(_) => "sync",
+            Call::SyncFolder(_) => "sync folder",
+            Call::Rename { .. } => "rename",
+            Call::Unlink(_) => "unlink",
+            Call::MakeFolder(_) => "make folder",
+            Call::RemoveFolder(_) => "remove folder",
+        }
+    }
+}
+
+/// Makes a call; the place that asked for it is a point at which a crash can be tried.
+#[track_caller]
+fn step<T>(call: Call<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    crash::point(call.act());
+    make()
+}
+
+/// A file that nobody has created before, open for writing.
+#[derive(Debug)]
+pub(crate) struct NewFile(File);
+
+impl NewFile {
+    /// Creates it.
+    #[track_caller]
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        step(Call::Create(path), || {
+            Ok(NewFile(OpenOptions::new().read(true).write(true).create_new(true).open(path)?))
+        })
+    }
+
+    /// Makes its content and size durable, and its mode.
+    #[track_caller]
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        step(Call::Sync(&self.0), || self.0.sync_all())
+    }
+
+    /// Makes its content and size durable.
+    #[track_caller]
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        step(Call::Sync(&self.0), || self.0.sync_data())
+    }
+
+    /// Takes everyone's right to write from it; its open descriptors keep theirs.
+    #[track_caller]
+    pub(crate) fn make_read_only(&self) -> io::Result<()> {
+        let mode = self.0.metadata()?.permissions().mode();
+        step(Call::MakeReadOnly(&self.0), || self.0.set_permissions(fs::Permissions::from_mode(mode & 0o555)))
+    }
+
+    /// The open file, for what only looks at it or locks it.
+    pub(crate) fn into_file(self) -> File {
+        self.0
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        step(Call::Write(&self.0, bytes), || (&self.0).write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Opens a file for reading, whatever it turns out to be: a FIFO does not block, a symbolic link fails.
@@ -39,50 +124,42 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Makes a file's content and size durable, and its mode.
-pub(crate) fn sync(file: &File) -> io::Result<()> {
-    file.sync_all()
-}
-
-/// Makes a file's content and size durable.
-pub(crate) fn sync_data(file: &File) -> io::Result<()> {
-    file.sync_data()
-}
-
 /// Makes the names in a folder durable.
+#[track_caller]
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Takes everyone's right to write from a file; its open descriptors keep theirs.
-pub(crate) fn make_read_only(file: &File) -> io::Result<()> {
-    let mode = file.metadata()?.permissions().mode();
-    file.set_permissions(fs::Permissions::from_mode(mode & 0o555))
+    step(Call::SyncFolder(path), || File::open(path)?.sync_all())
 }
 
 /// Renames, replacing what has the name. A failure may have happened all the same: see `publish::rename`.
+#[track_caller]
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
+    step(Call::Rename { from, to }, || fs::rename(from, to))
 }
 
 /// Renames, or fails with [`ErrorKind::AlreadyExists`] where the name is taken.
+#[track_caller]
 pub(crate) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+    step(Call::Rename { from, to }, || {
+        Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+    })
 }
 
 /// Deletes a file's name.
+#[track_caller]
 pub(crate) fn unlink(path: &Path) -> io::Result<()> {
-    fs::remove_file(path)
+    step(Call::Unlink(path), || fs::remove_file(path))
 }
 
 /// Makes a folder; one that stands already is an error.
+#[track_caller]
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir(path)
+    step(Call::MakeFolder(path), || fs::create_dir(path))
 }
 
 /// Removes an empty folder.
+#[track_caller]
 pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
-    fs::remove_dir(path)
+    step(Call::RemoveFolder(path), || fs::remove_dir(path))
 }
 
 /// Returns the names in a folder, in no order.

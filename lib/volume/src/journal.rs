@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 
 use crate::claim::{Claim, JOURNAL};
 use crate::error::{Context, Error};
-use crate::{fs, publish};
+use crate::fs::{self, NewFile};
+use crate::publish;
 
 /// What gives a new journal its content.
-pub(crate) type Write<'a> = &'a mut dyn FnMut(&mut File) -> io::Result<()>;
+pub(crate) type Write<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
 
 /// A journal open for appending.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: File,
+    file: NewFile,
 }
 
 impl Journal {
@@ -30,7 +31,7 @@ impl Journal {
     /// What was appended may be lost, and the journal can't be trusted with more: make a new one.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all(bytes).act("write", &self.path)?;
-        fs::sync_data(&self.file).act("sync", &self.path)
+        self.file.sync_data().act("sync", &self.path)
     }
 }
 
@@ -85,11 +86,17 @@ pub(crate) fn create(claim: &Claim, key: &str, write: Write<'_>) -> Result<Journ
     Ok(Journal { path, file })
 }
 
-fn make(claim: &Claim, key: &str, write: Write<'_>, unfinished: &Path, path: &Path) -> Result<File, Error> {
-    let mut file = fs::create_new(unfinished).act("create", unfinished)?;
+fn make(
+    claim: &Claim,
+    key: &str,
+    write: Write<'_>,
+    unfinished: &Path,
+    path: &Path,
+) -> Result<NewFile, Error> {
+    let mut file = NewFile::create(unfinished).act("create", unfinished)?;
     file.write_all(&header(key)).act("write", unfinished)?;
     write(&mut file).act("write", unfinished)?;
-    fs::sync(&file).act("sync", unfinished)?;
+    file.sync().act("sync", unfinished)?;
     publish::rename(unfinished, path).act("rename", unfinished)?;
     claim.sync()?;
     Ok(file)

@@ -23,10 +23,12 @@
 //! - `names.rs`, `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
+//! - `crash.rs`: where tests end a process, in debug builds alone
 
 mod batch;
 mod claim;
 mod complete;
+mod crash;
 mod draft;
 mod error;
 mod fs;
@@ -42,6 +44,7 @@ mod volume;
 
 pub use batch::{Batch, Commit, Output};
 pub use claim::Claim;
+pub use crash::point as crash_point;
 pub use draft::{Draft, Recovered};
 pub use error::{Error, OpenError};
 pub use hand_on::{Committed, HandedOn};

@@ -14,6 +14,7 @@ use crate::volume::Volume;
 const ATTEMPTS: usize = 100;
 
 /// Renames, replacing what has the name; after a failure both names are looked at.
+#[track_caller]
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     moved(from, to, fs::rename(from, to))
 }

@@ -1,12 +1,12 @@
 //! The lines that a stage refused, byte for byte, and their reasons beside them.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use crate::claim::{Claim, REASONS, REJECTED};
 use crate::error::{Context, Error};
-use crate::{fs, publish};
+use crate::fs::NewFile;
+use crate::publish;
 
 /// The two files of a batch's rejected lines, made when the first is rejected.
 ///
@@ -16,7 +16,7 @@ use crate::{fs, publish};
 pub struct RejectFiles {
     lines: PathBuf,
     reasons: PathBuf,
-    open: Option<(BufWriter<File>, BufWriter<File>)>,
+    open: Option<(BufWriter<NewFile>, BufWriter<NewFile>)>,
 }
 
 impl RejectFiles {
@@ -30,7 +30,7 @@ impl RejectFiles {
     /// The volume's error, wrapped: see [`Error::unwrap_io`].
     pub fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
         if self.open.is_none() {
-            let create = |path: &PathBuf| fs::create_new(path).act("create", path).map_err(Error::into_io);
+            let create = |path: &PathBuf| NewFile::create(path).act("create", path).map_err(Error::into_io);
             self.open = Some((BufWriter::new(create(&self.lines)?), BufWriter::new(create(&self.reasons)?)));
         }
         let path = &self.reasons;
@@ -63,7 +63,7 @@ impl RejectFiles {
         let Some((lines, reasons)) = self.open else { return Ok(false) };
         for (writer, own, name) in [(reasons, self.reasons, REASONS), (lines, self.lines, REJECTED)] {
             let file = writer.into_inner().map_err(io::IntoInnerError::into_error).act("write", &own)?;
-            fs::sync(&file).act("sync", &own)?;
+            file.sync().act("sync", &own)?;
             publish::rename(&own, &claim.path(name)).act("rename", &own)?;
         }
         Ok(true)

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use crate::error::OpenError;
-use crate::fs;
+use crate::fs::{self, NewFile};
 use crate::lease::{self, Lease};
 use crate::volume::{make_folders, private, rejected};
 
@@ -111,7 +111,7 @@ impl Names {
     fn try_lock(&self) -> Tried<File> {
         fs::make_folder(&self.before).map_err(|e| ("make folders in it", e))?;
         let path = self.before.join("lock");
-        let lock = fs::create_new(&path).map_err(|e| ("create files", e))?;
+        let lock = NewFile::create(&path).map_err(|e| ("create files", e))?.into_file();
         let act = "lock files";
         if !fs::try_lock(&lock).map_err(|e| (act, e))? {
             return Err((act, io::Error::other("a lock that nobody holds was refused")));
@@ -126,22 +126,22 @@ impl Names {
 
     /// Renames the folder that holds the locked open file, then a file between the three folders.
     fn try_renames(&self) -> Tried<File> {
-        let file = fs::create_new(&self.before.join("file")).map_err(|e| ("create files", e))?;
-        fs::sync(&file).map_err(|e| ("sync files", e))?;
+        let file = NewFile::create(&self.before.join("file")).map_err(|e| ("create files", e))?;
+        file.sync().map_err(|e| ("sync files", e))?;
         fs::rename(&self.before, &self.after).map_err(|e| ("rename a folder that holds an open file", e))?;
         let inside = self.after.join("file");
         let stops = [&inside, &self.in_rejected, &self.in_data, &inside];
         for pair in stops.windows(2) {
             fs::rename(pair[0], pair[1]).map_err(|e| ("rename between .pipe/, rejected/ and itself", e))?;
         }
-        Ok(file)
+        Ok(file.into_file())
     }
 
     /// A lease must be refused while the file is open for writing, and granted otherwise.
     fn try_leases(&self, writer: &File) -> Tried<bool> {
         let act = "open files for reading";
         let while_written = lease::probe(&fs::open(&self.after.join("file")).map_err(|e| (act, e))?);
-        let quiet = fs::create_new(&self.after.join("quiet")).map_err(|e| ("create files", e))?;
+        let quiet = NewFile::create(&self.after.join("quiet")).map_err(|e| ("create files", e))?;
         drop(quiet);
         let when_quiet = lease::probe(&fs::open(&self.after.join("quiet")).map_err(|e| (act, e))?);
         writer.metadata().map_err(|e| ("look at files", e))?;

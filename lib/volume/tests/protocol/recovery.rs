@@ -1,7 +1,7 @@
 //! What dead, stalled and failing owners leave, and who carries on.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
