@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use records::Counts;
 use stage::{Process, ProcessError, Pulse};
@@ -21,9 +20,6 @@ use crate::ranges::Ranges;
 use crate::rejects;
 use crate::sender::{Job, Sender, Tools};
 use crate::source::Source;
-
-/// How long an output may hold up the end of a batch.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The stage's process: POSTs every document of a batch.
 pub(crate) struct Delivery {
@@ -71,7 +67,7 @@ impl Delivery {
         let last = outcome?;
         if let Some(printer) = &self.tools.printer {
             // Whoever is told that the batch is done finds its blocks printed, but for an output that nobody reads.
-            let _ = tokio::time::timeout(PATIENCE, printer.flush()).await;
+            printer.flush_if_read().await;
         }
         let (records, lines) = job.board.with(|ledger| ledger.read());
         let rejected = reject(&job.input, batch, &mut progress, &last, pulse)?;

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::headers::Headers;
 use crate::journal;
 use crate::ledger::{Increment, Ledger};
+use crate::print::{Mark, Printer};
 use crate::progress::Progress;
 use crate::sender::Job;
 
@@ -40,9 +41,29 @@ pub(crate) struct Keeper<'a> {
 }
 
 /// A save under way.
-struct Saving {
-    increment: Increment,
-    append: JoinHandle<(Journal, Result<(), volume::Error>)>,
+enum Saving {
+    /// The blocks of its documents are on their way to the output.
+    Printing { increment: Increment, printed: Mark },
+    /// It is on its way to the journal.
+    Appending { increment: Increment, append: JoinHandle<Appended> },
+}
+
+/// The journal, and whether it holds what was appended.
+type Appended = (Journal, Result<(), volume::Error>);
+
+impl Saving {
+    /// Waits for the end of the step: `None` once the blocks are written.
+    async fn step(&mut self, printer: Option<&Printer>) -> Option<Result<Appended, JoinError>> {
+        match self {
+            Saving::Printing { printed, .. } => {
+                if let Some(printer) = printer {
+                    printer.written(*printed).await;
+                }
+                None
+            }
+            Saving::Appending { append, .. } => Some(append.await),
+        }
+    }
 }
 
 /// What there is to do after a look at the ledger.
@@ -92,8 +113,8 @@ impl<'a> Keeper<'a> {
             self.refresh();
             let now = Instant::now();
             let standing = self.board().with(|ledger| Standing::of(ledger, now));
-            if standing.is_done && self.saving.is_none() {
-                return Ok(self.board().with(Ledger::begin_save));
+            if standing.is_done && !self.is_appending() {
+                return Ok(self.take_unsaved());
             }
             if self.has_to_release(&standing) {
                 self.save_rest().await?;
@@ -150,9 +171,43 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Begins to make durable what was answered. The volume may take its time: meanwhile the claim must be looked at.
+    fn printer(&self) -> Option<&'a Printer> {
+        self.job.tools.printer.as_ref()
+    }
+
+    fn is_appending(&self) -> bool {
+        matches!(self.saving, Some(Saving::Appending { .. }))
+    }
+
+    /// Takes what was answered and is not on its way to the journal.
+    fn take_unsaved(&mut self) -> Increment {
+        let later = self.board().with(Ledger::begin_save);
+        match self.saving.take() {
+            Some(Saving::Printing { mut increment, .. }) => {
+                increment.append(later);
+                increment
+            }
+            appending => {
+                self.saving = appending;
+                later
+            }
+        }
+    }
+
+    /// Begins to make durable what was answered, once it is printed.
     fn save(&mut self) -> Result<(), ProcessError> {
         let increment = self.board().with(Ledger::begin_save);
+        match self.printer() {
+            Some(printer) => {
+                self.saving = Some(Saving::Printing { increment, printed: printer.mark() });
+                Ok(())
+            }
+            None => self.append(increment),
+        }
+    }
+
+    /// The volume may take its time with what is appended: meanwhile the claim must be looked at.
+    fn append(&mut self, increment: Increment) -> Result<(), ProcessError> {
         let Some(mut journal) = self.journal.take() else {
             return self.save_anew(&increment);
         };
@@ -162,8 +217,19 @@ impl<'a> Keeper<'a> {
             let outcome = journal.append(&bytes);
             (journal, outcome)
         });
-        self.saving = Some(Saving { increment, append });
+        self.saving = Some(Saving::Appending { increment, append });
         Ok(())
+    }
+
+    /// Goes on with the save after a step of it.
+    fn go_on(&mut self, step: Option<Result<Appended, JoinError>>) -> Result<(), ProcessError> {
+        match (self.saving.take(), step) {
+            (Some(Saving::Printing { increment, .. }), None) => self.append(increment),
+            (Some(Saving::Appending { increment, .. }), Some(appended)) => {
+                self.end_save(&increment, appended)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a journal of its own for all that is known; a failure of this one ends the batch.
@@ -182,7 +248,7 @@ impl<'a> Keeper<'a> {
     fn end_save(
         &mut self,
         increment: &Increment,
-        appended: Result<(Journal, Result<(), volume::Error>), JoinError>,
+        appended: Result<Appended, JoinError>,
     ) -> Result<(), ProcessError> {
         match appended.map_err(|error| ProcessError::Input(error.into()))? {
             (journal, Ok(())) => {
@@ -203,11 +269,16 @@ impl<'a> Keeper<'a> {
 
     /// Makes all that was answered durable, before the batch is released.
     async fn save_rest(&mut self) -> Result<(), ProcessError> {
-        if let Some(Saving { increment, append }) = self.saving.take() {
-            let appended = append.await;
-            self.end_save(&increment, appended)?;
+        if self.is_appending()
+            && let Some(saving) = &mut self.saving
+        {
+            let appended = saving.step(None).await;
+            self.go_on(appended)?;
         }
-        let rest = self.board().with(Ledger::begin_save);
+        if let Some(printer) = self.printer() {
+            printer.flush_if_read().await;
+        }
+        let rest = self.take_unsaved();
         if rest.answered.is_empty() {
             return Ok(());
         }
@@ -231,16 +302,12 @@ impl<'a> Keeper<'a> {
             () = self.job.board.keeper.notified() => {}
             () = sleep_until(turn.into()) => {}
             () = self.job.pulse.shutdown().requested(), if !self.is_ending => {}
-            appended = async {
+            step = async {
                 match &mut self.saving {
-                    Some(saving) => (&mut saving.append).await,
+                    Some(saving) => saving.step(self.job.tools.printer.as_ref()).await,
                     None => std::future::pending().await,
                 }
-            } => {
-                if let Some(Saving { increment, .. }) = self.saving.take() {
-                    self.end_save(&increment, appended)?;
-                }
-            }
+            } => self.go_on(step)?,
             Some(Err(error)) = self.senders.join_next() => {
                 if let Ok(panic) = error.try_into_panic() {
                     std::panic::resume_unwind(panic);

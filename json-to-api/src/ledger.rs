@@ -95,6 +95,15 @@ pub(crate) struct Increment {
     pub(crate) sent: usize,
 }
 
+impl Increment {
+    /// Adds what was answered later.
+    pub(crate) fn append(&mut self, mut later: Increment) {
+        self.answered.insert_all(&later.answered);
+        self.refusals.append(&mut later.refusals);
+        self.sent += later.sent;
+    }
+}
+
 /// What a sender is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {

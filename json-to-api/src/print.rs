@@ -2,6 +2,9 @@
 //!
 //! Blocks gather in a buffer that a thread of its own writes out. Who prints while the buffer is full waits, see
 //! [`Printer::room`]: standard output that nobody reads holds up documents, one that is closed or full does not.
+//!
+//! A document counts as answered for good only once its block is written, see [`Printer::written`]: a kill between the
+//! two has it sent again, and printed.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 /// Where blocks are printed.
@@ -22,8 +26,14 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 const FLUSH_AFTER: usize = 64 << 10;
 /// So many bytes may wait before who prints has to.
 const FULL: usize = 1 << 20;
+/// How long an output that nobody reads may hold up the end of a batch, or its release.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long an output that failed is left alone.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// How far the printing had come at some time, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark(u64);
 
 /// The blocks on their way to the output.
 #[derive(Default)]
@@ -41,10 +51,12 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
+    /// How many bytes came since the start.
+    come: u64,
+    /// How many of them are written, or given up.
+    gone: u64,
     /// When the first of `waiting` came.
     since: Option<Instant>,
-    /// The thread is at work on what it took.
-    writing: bool,
     /// Nobody will ever read what is printed.
     closed: bool,
     /// What waits is to be written now.
@@ -73,6 +85,7 @@ impl Printer {
         }
         let before = state.waiting.len();
         block(document, reply, &mut state.waiting);
+        state.come += (state.waiting.len() - before) as u64;
         let first = state.since.is_none();
         if first {
             state.since = Some(Instant::now());
@@ -89,11 +102,26 @@ impl Printer {
         self.0.wait_until(|state| state.waiting.len() < FULL).await;
     }
 
+    /// What has been printed so far.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.0.lock().come)
+    }
+
+    /// Waits until all that was printed up to a mark is written, or given up.
+    pub(crate) async fn written(&self, mark: Mark) {
+        if self.0.hurry(mark) {
+            self.0.wait_until(|state| state.gone >= mark.0).await;
+        }
+    }
+
     /// Waits until all that was printed is written, or given up.
     pub(crate) async fn flush(&self) {
-        self.0.lock().hurry = true;
-        self.0.filled.notify_one();
-        self.0.wait_until(|state| state.waiting.is_empty() && !state.writing).await;
+        self.written(self.mark()).await;
+    }
+
+    /// As [`flush`](Self::flush), but no longer than whoever reads the output deserves.
+    pub(crate) async fn flush_if_read(&self) {
+        let _ = timeout(PATIENCE, self.flush()).await;
     }
 }
 
@@ -120,32 +148,44 @@ impl Shared {
         }
     }
 
+    /// Has what waits written at once; false: it was written already.
+    fn hurry(&self, mark: Mark) -> bool {
+        let mut state = self.lock();
+        let waits = state.gone < mark.0;
+        if waits && !state.hurry {
+            state.hurry = true;
+            self.filled.notify_one();
+        }
+        waits
+    }
+
     /// The thread's life: until the printer is dropped and all is written.
     fn write_to(&self, sink: &mut Sink) {
         let mut buffer = Vec::new();
-        while self.take(&mut buffer) {
+        while let Some(taken) = self.take(&mut buffer) {
             let closed = !sink.write(&buffer);
             buffer.clear();
             buffer.shrink_to(FULL);
             let mut state = self.lock();
-            state.writing = false;
+            state.gone = taken;
             state.closed |= closed;
             if closed {
                 state.waiting = Vec::new();
                 state.since = None;
+                state.gone = state.come;
             }
             drop(state);
             self.written.notify_waiters();
         }
     }
 
-    /// Waits until it is time to write, and takes what waits; false: it is over.
-    fn take(&self, buffer: &mut Vec<u8>) -> bool {
+    /// Waits until it is time to write, and takes what waits; returns how far that reaches, `None` once it is over.
+    fn take(&self, buffer: &mut Vec<u8>) -> Option<u64> {
         let mut state = self.lock();
         loop {
             let Some(since) = state.since else {
                 if state.ended {
-                    return false;
+                    return None;
                 }
                 state.hurry = false;
                 state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -154,9 +194,9 @@ impl Shared {
             let rest = FLUSH_EVERY.saturating_sub(since.elapsed());
             if rest.is_zero() || state.hurry || state.ended || state.waiting.len() >= FLUSH_AFTER {
                 state.since = None;
-                state.writing = true;
+                state.hurry = false;
                 std::mem::swap(&mut state.waiting, buffer);
-                return true;
+                return Some(state.come);
             }
             state = self.filled.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -123,11 +123,12 @@ impl Sender {
         let now = Instant::now();
         match outcome.as_ref().map(|reply| (reply, Verdict::of(reply.status))) {
             Ok((_, Verdict::Delivered)) => {
-                job.board.with(|ledger| ledger.delivered(document.place.line, now));
-                job.tools.report.delivered();
+                // First, so that what is saved as answered has its block among those that are waited for.
                 if let Some(printer) = &job.tools.printer {
                     printer.print(&body, &self.reply);
                 }
+                job.board.with(|ledger| ledger.delivered(document.place.line, now));
+                job.tools.report.delivered();
             }
             Ok((reply, Verdict::Rejected)) => {
                 let reason = self.reason(reply.status);

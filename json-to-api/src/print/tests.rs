@@ -137,7 +137,7 @@ async fn an_output_that_nobody_reads_lets_only_so_much_gather() {
     let printer = Printer::start(Arc::new(Mutex::new(Unread(unread)))).unwrap();
     // One buffer is with the thread, the next fills.
     printer.print(&[b'1'; FLUSH_AFTER], b"ok");
-    while !printer.0.lock().writing {
+    while !printer.0.lock().waiting.is_empty() {
         tokio::task::yield_now().await;
     }
     printer.print(&[b'1'; FULL], b"ok");
@@ -150,6 +150,27 @@ async fn an_output_that_nobody_reads_lets_only_so_much_gather() {
     read.send(()).unwrap();
     read.send(()).unwrap();
     room.await;
+    printer.flush().await;
+}
+
+#[tokio::test]
+async fn a_mark_is_reached_once_what_was_printed_before_it_is_written() {
+    let (read, unread) = mpsc::channel();
+    let printer = Printer::start(Arc::new(Mutex::new(Unread(unread)))).unwrap();
+    printer.written(printer.mark()).await;
+    printer.print(b"1", b"ok");
+    let first = printer.mark();
+    let mut written = std::pin::pin!(printer.written(first));
+    let look = std::future::poll_fn(|context| std::task::Poll::Ready(written.as_mut().poll(context)));
+    assert!(look.await.is_pending());
+    while !printer.0.lock().waiting.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    printer.print(b"2", b"ok");
+    read.send(()).unwrap();
+    // What comes behind a mark is not waited for: nobody reads it.
+    written.await;
+    read.send(()).unwrap();
     printer.flush().await;
 }
 

@@ -1,13 +1,13 @@
 //! The program itself: exit statuses, signals, standard output, kills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Folder, assert_keys_are_stable, document, lines};
+use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines};
 use crate::server::{Answer, Server};
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
@@ -132,7 +132,7 @@ async fn a_standard_output_that_nobody_reads_does_not_hold_up_the_shutdown() {
         program(folder.path(), &["--api-url", &server.url()]).stdout(Stdio::piped()).spawn().unwrap();
     let _unread = child.stdout.take().unwrap();
     // More than the pipe holds, so that the printing has begun to wait.
-    server.asked_at_least(3_000).await;
+    server.asked_at_least(1_000).await;
     let start = Instant::now();
     signal(&child, "-TERM");
     assert_eq!(end(child).await, Some(0));
@@ -186,6 +186,38 @@ async fn after_kills_no_more_than_what_was_in_flight_and_a_thousand_is_sent_twic
     assert!(twice <= kills * (64 + 1_000), "{twice}");
     let refused = times.keys().filter(|body| body.len() % 7 == 1).count();
     assert_eq!(folder.rejected().len(), refused);
+}
+
+/// The numbers of the documents whose blocks are whole.
+fn printed(output: &str) -> BTreeSet<usize> {
+    let blocks = output.split("Post doc to api: ").skip(1);
+    let whole = blocks.filter_map(|block| block.split_once('\n').filter(|(_, rest)| rest.contains('\n')));
+    whole.map(|(document, _)| line(document)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_the_next_run_prints_what_the_killed_one_had_not_yet_printed() {
+    let server = Server::start(|_| Answer::ok()).await;
+    let folder = Folder::with(6_000);
+    let mut command = program(folder.path(), &["--api-url", &server.url()]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut unread = child.stdout.take().unwrap();
+    // More than the pipe holds: most of the blocks are still with the program.
+    server.asked_at_least(1_000).await;
+    signal(&child, "-KILL");
+    assert_eq!(end(child).await, None);
+    let mut output = String::new();
+    unread.read_to_string(&mut output).unwrap();
+    let first = printed(&output);
+    assert!(!first.is_empty() && first.len() < 1_000, "{}", first.len());
+
+    let mut command = program(folder.path(), &["--api-url", &server.url()]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let second = printed(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(&first | &second, (1..=6_000).collect());
+    assert_keys_are_stable(&[&server]);
+    folder.assert_handed_on();
 }
 
 #[test]
