@@ -4,13 +4,14 @@
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
 //! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Recorder`]
-//! (`recorder.rs`), [`Balancer`] (`balancer.rs`), [`decode()`] (`decode.rs`).
+//! (`recorder.rs`), [`Balancer`] (`balancer.rs`), [`decode()`] (`decode.rs`), [`documented_commands()`] (`readme.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod balancer;
 mod data_dir;
 mod decode;
 mod programs;
+mod readme;
 mod recorder;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub use balancer::Balancer;
 pub use data_dir::DataDir;
 pub use decode::decode;
 pub use programs::{Running, program, program_for_anyone, run, stage};
+pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
 
 /// Waits until `done` gives something.
