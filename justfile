@@ -1,5 +1,5 @@
 # The steps of CI, in its order: what each of them runs stands only here.
-ci: format lint docs dependencies release test
+ci: format lint docs dependencies manifests release test
 
 # The formatting is rustfmt's.
 format:
@@ -16,6 +16,12 @@ docs:
 # Licences, sources and duplicates of the dependencies; deny.toml says which are fine.
 dependencies:
     cargo deny check bans licenses sources
+
+# The Dockerfile and the manifests, against their rules, the Kubernetes schemas and a list of known mistakes.
+manifests:
+    hadolint Dockerfile
+    find k8s -name '*.yaml' -print0 | xargs -0 kubernetes-validate --strict --quiet -k 1.25.0 -k 1.37.0
+    trivy config --quiet --disable-telemetry --skip-check-update --skip-version-check --ignorefile .trivyignore.yaml --exit-code 1 k8s
 
 # One batch of this machine's /etc through the whole chain, as people run it.
 release:

@@ -1,0 +1,94 @@
+//! What lies in `k8s/`: files, documents, and the pods that they make.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
+}
+
+/// The YAML files below `k8s/`, paths in it, in the order in which kubectl applies them.
+pub(crate) fn files() -> Vec<PathBuf> {
+    let mut folders = vec![folder()];
+    let mut files = Vec::new();
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
+            let found = if entry.file_type().unwrap().is_dir() { &mut folders } else { &mut files };
+            found.push(entry.path());
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Whether `kubectl apply -f k8s` sees a file: it does not look into folders.
+pub(crate) fn is_applied(file: &Path) -> bool {
+    file.parent() == Some(&folder())
+}
+
+pub(crate) fn documents_of(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// All documents of a kind, by name.
+pub(crate) fn all(kind: &str) -> BTreeMap<String, Value> {
+    let documents = files().iter().flat_map(|file| documents_of(file)).collect::<Vec<_>>();
+    let of_kind = documents.into_iter().filter(|document| document["kind"] == kind);
+    of_kind.map(|document| (string(&document["metadata"]["name"]), document)).collect()
+}
+
+pub(crate) fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A pod as its workload makes it.
+#[derive(Clone)]
+pub(crate) struct Pod {
+    pub(crate) workload: String,
+    pub(crate) labels: Value,
+    pub(crate) spec: Value,
+}
+
+impl Pod {
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &Value> {
+        ["initContainers", "containers"].iter().flat_map(|kind| list(&self.spec[*kind]))
+    }
+
+    /// Whether its labels are among those selected.
+    pub(crate) fn is_selected_by(&self, labels: &Value) -> bool {
+        let wanted = labels.as_object().unwrap();
+        !wanted.is_empty() && wanted.iter().all(|(key, value)| self.labels[key] == *value)
+    }
+
+    /// The number of a port by its name.
+    pub(crate) fn port(&self, name: &Value) -> Option<u64> {
+        let mut ports = self.containers().flat_map(|container| list(&container["ports"]));
+        ports.find(|port| port["name"] == *name)?["containerPort"].as_u64()
+    }
+}
+
+pub(crate) fn pods() -> Vec<Pod> {
+    let places =
+        [("Deployment", "/spec/template"), ("CronJob", "/spec/jobTemplate/spec/template"), ("Pod", "")];
+    let mut pods = Vec::new();
+    for (kind, place) in places {
+        for (name, document) in all(kind) {
+            let pod = document.pointer(place).unwrap();
+            pods.push(Pod {
+                workload: format!("{kind} {name}"),
+                labels: pod["metadata"]["labels"].clone(),
+                spec: pod["spec"].clone(),
+            });
+        }
+    }
+    assert!(!pods.is_empty(), "no pods");
+    pods
+}
