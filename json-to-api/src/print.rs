@@ -163,7 +163,9 @@ impl Shared {
     fn write_to(&self, sink: &mut Sink) {
         let mut buffer = Vec::new();
         while let Some(taken) = self.take(&mut buffer) {
+            volume::crash_point("print blocks");
             let closed = !sink.write(&buffer);
+            volume::crash_point("go on behind a print");
             buffer.clear();
             buffer.shrink_to(FULL);
             let mut state = self.lock();

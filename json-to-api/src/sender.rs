@@ -120,6 +120,7 @@ impl Sender {
             // Most likely closed by the api while nothing was on it: that is no reason to wait.
             outcome = self.attempt(&mut document, &body).await;
         }
+        volume::crash_point("note an answer");
         let now = Instant::now();
         match outcome.as_ref().map(|reply| (reply, Verdict::of(reply.status))) {
             Ok((_, Verdict::Delivered)) => {
@@ -188,6 +189,7 @@ impl Sender {
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
         let mut connection = self.take_connection().await?;
         let failure = if connection.is_used() { Failure::BrokenAfterUse } else { Failure::Broken };
+        volume::crash_point("write a request");
         let reply = connection.exchange(request, &mut self.reply).await.map_err(failure)?;
         self.connection = Some(connection);
         Ok(reply)
