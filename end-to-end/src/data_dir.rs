@@ -15,7 +15,18 @@ pub struct DataDir {
 impl DataDir {
     /// Makes it.
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("k8s-pipe-").tempdir().unwrap();
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Makes it in memory where the system can: for tests that need hundreds, of which no sync is to reach a disk.
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::within(memory) } else { Self::new() }
+    }
+
+    /// Makes it below a folder.
+    pub fn within(parent: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("k8s-pipe-").tempdir_in(parent).unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         DataDir { folder }
     }
