@@ -166,14 +166,15 @@ impl Names {
     }
 
     fn remove(&self) {
+        // First, since the folder is what tells of them.
+        for path in [&self.in_data, &self.in_rejected] {
+            let _ = fs::unlink(path);
+        }
         for folder in [&self.before, &self.after] {
             for name in ["file", "quiet", "lock"] {
                 let _ = fs::unlink(&folder.join(name));
             }
             let _ = fs::remove_folder(folder);
-        }
-        for path in [&self.in_data, &self.in_rejected] {
-            let _ = fs::unlink(path);
         }
     }
 }
