@@ -20,8 +20,6 @@ const NO_DOCUMENT: &str = "no document at all";
 pub(crate) struct Delivery {
     pub(crate) documents: usize,
     pub(crate) concurrency: usize,
-    /// Whether each document that was delivered must have its block.
-    pub(crate) with_blocks: bool,
 }
 
 impl Case for Delivery {
@@ -34,8 +32,7 @@ impl Case for Delivery {
         data.put("listing.json", lines.join("\n") + "\n");
         let attempts = Mutex::new(HashMap::new());
         let api = Recorder::with("api-7d4f", move |_, post| answer(post, &mut attempts.lock().unwrap()));
-        let Delivery { concurrency, with_blocks, .. } = *self;
-        Box::new(Delivering { data, lines, api, concurrency, with_blocks })
+        Box::new(Delivering { data, lines, api, concurrency: self.concurrency })
     }
 }
 
@@ -71,7 +68,6 @@ struct Delivering {
     lines: Vec<String>,
     api: Recorder,
     concurrency: usize,
-    with_blocks: bool,
 }
 
 impl Attempt for Delivering {
@@ -95,9 +91,7 @@ impl Attempt for Delivering {
         assert_eq!(rejected.iter().collect::<Vec<_>>(), refused, "rejected");
         check_reasons(&self.data, refused.len());
         self.check_posts(&delivered, crashes);
-        if self.with_blocks {
-            check_blocks(&delivered, printed);
-        }
+        check_blocks(&delivered, printed);
     }
 }
 

@@ -14,10 +14,7 @@ const EMPTY: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398e.2";
 const UNFIT: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c073990";
 
 /// The case.
-pub(crate) struct Leftovers {
-    /// Whether a self-test's leftovers lie in the data folder and in `rejected/` too.
-    pub(crate) outside: bool,
-}
+pub(crate) struct Leftovers;
 
 impl Case for Leftovers {
     fn name(&self) -> String {
@@ -35,10 +32,8 @@ impl Case for Leftovers {
         file(self_test.join("lock"));
         file(self_test.join("file"));
         let rejected = folder("rejected");
-        if self.outside {
-            file(data.path().join(format!(".self-test-{OLD_ID}")));
-            file(rejected.join(format!(".self-test-{OLD_ID}")));
-        }
+        file(data.path().join(format!(".self-test-{OLD_ID}")));
+        file(rejected.join(format!(".self-test-{OLD_ID}")));
         file(folder(&format!(".pipe/1/text-to-csv/{EMPTY}")).join("lock"));
         file(folder(&format!(".pipe/1/text-to-csv/{UNFIT}.1/input")).join("within"));
         file(data.path().join(format!(".pipe/1/text-to-csv/{UNFIT}.1/lock")));
