@@ -17,7 +17,10 @@
 //! - pure: `ledger.rs` which document is where, `ranges.rs`, `journal.rs` the saved form of both, `verdict.rs` what a
 //!   status means, `backoff.rs`, `lifetime.rs` of connections, `deck.rs` of addresses, `target.rs` the URL, `headers.rs`,
 //!   `key.rs`
+//! - `any_bytes.rs` what holds for whatever others write, for tests and fuzz targets
 
+#[cfg(any(test, fuzzing))]
+pub mod any_bytes;
 mod backoff;
 mod board;
 mod client;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod any_bytes;
+mod anything;
 mod clients;
 mod refusals;
 mod replies;

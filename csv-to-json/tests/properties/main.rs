@@ -2,48 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod any_bytes;
+
+use std::fs;
 use std::io::{self, Read};
 
+use any_bytes::{NAMES, check, convert};
 use proptest::prelude::*;
 use proptest::string::string_regex;
 use records::{Counts, Rejects};
-use serde_json::{Map, Value};
-
-const NAMES: [&str; 7] = ["mod", "no", "user", "group", "usrno", "date", "file"];
-
-/// What came of an input.
-#[derive(Debug, Default, PartialEq)]
-struct Outcome {
-    output: String,
-    counts: Counts,
-    /// Line numbers and bytes.
-    rejected: Vec<(u64, Vec<u8>)>,
-}
-
-impl Rejects for Outcome {
-    fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
-        assert!(!reason.is_empty());
-        self.rejected.push((line, Vec::new()));
-        Ok(())
-    }
-
-    fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.rejected.last_mut().unwrap().1.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn convert(mut input: impl Read) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut output = Vec::new();
-    outcome.counts = csv_to_json::convert(&mut input, &mut output, &mut outcome).unwrap();
-    outcome.output = String::from_utf8(output).unwrap();
-    outcome
-}
 
 /// Gives so many bytes at once, by turns.
 struct Sips<'a>(&'a [u8], std::iter::Cycle<std::vec::IntoIter<usize>>);
@@ -90,22 +57,12 @@ fn matching(expression: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
 proptest! {
     #[test]
     fn any_file_becomes_documents_and_what_was_rejected(file in file()) {
-        let outcome = convert(&file[..]);
-        prop_assert_eq!(outcome.counts.ok, outcome.output.lines().count() as u64);
-        for document in outcome.output.lines() {
-            let members: Map<String, Value> = serde_json::from_str(document).unwrap();
-            prop_assert!(members.len() == 7 && NAMES.iter().all(|name| members[*name].is_string()));
-        }
-        // The rejected lines stand in the input, in this order.
-        prop_assert_eq!(outcome.counts.rejected, outcome.rejected.len() as u64);
-        let lines: Vec<_> = file.split(|&byte| byte == b'\n').collect();
-        let mut free = 0;
-        for (number, bytes) in &outcome.rejected {
-            let first = *number as usize - 1;
-            prop_assert!(first >= free);
-            free = first + bytes.split(|&byte| byte == b'\n').count();
-            prop_assert_eq!(&lines[first..free].join(&b'\n'), bytes);
-        }
+        check(&file);
+    }
+
+    #[test]
+    fn so_do_any_bytes(bytes in any::<Vec<u8>>()) {
+        check(&bytes);
     }
 
     #[test]
@@ -131,6 +88,13 @@ proptest! {
         let outcome = convert(&written(&records, terminator)[..]);
         prop_assert_eq!(outcome.output, expected);
         prop_assert_eq!(outcome.counts, Counts { ok: records.len() as u64, rejected: 0 });
+    }
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_holds() {
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/csv")).unwrap() {
+        check(&fs::read(file.unwrap().path()).unwrap());
     }
 }
 

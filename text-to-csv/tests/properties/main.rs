@@ -2,44 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod any_bytes;
+
+use std::fs;
 use std::io::{self, Read};
 
+use any_bytes::{check, convert};
 use proptest::prelude::*;
 use records::{Counts, Rejects};
-
-/// What came of an input.
-#[derive(Debug, Default, PartialEq)]
-struct Outcome {
-    output: Vec<u8>,
-    counts: Counts,
-    /// Line numbers and bytes.
-    rejected: Vec<(u64, Vec<u8>)>,
-}
-
-impl Rejects for Outcome {
-    fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
-        assert!(!reason.is_empty());
-        self.rejected.push((line, Vec::new()));
-        Ok(())
-    }
-
-    fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.rejected.last_mut().unwrap().1.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn convert(mut input: impl Read) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut output = Vec::new();
-    outcome.counts = text_to_csv::convert(&mut input, &mut output, &mut outcome).unwrap();
-    outcome.output = output;
-    outcome
-}
 
 /// Gives so many bytes at once, by turns.
 struct Sips<'a>(&'a [u8], std::iter::Cycle<std::vec::IntoIter<usize>>);
@@ -70,19 +40,12 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_file_becomes_csv_and_what_was_rejected(file in file()) {
-        let outcome = convert(&file[..]);
-        prop_assert_eq!(outcome.counts.rejected, outcome.rejected.len() as u64);
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&outcome.output[..]);
-        let records: Vec<_> = reader.records().map(|record| record.unwrap()).collect();
-        prop_assert_eq!(outcome.counts.ok, records.len() as u64);
-        prop_assert!(records.iter().all(|record| record.len() == 7));
+        check(&file);
+    }
 
-        let lines: Vec<_> = file.split(|&byte| byte == b'\n').collect();
-        prop_assert!(outcome.counts.ok + outcome.counts.rejected <= lines.len() as u64);
-        for (number, bytes) in &outcome.rejected {
-            prop_assert_eq!(lines[*number as usize - 1], bytes);
-        }
-        prop_assert!(outcome.rejected.is_sorted_by(|a, b| a.0 < b.0));
+    #[test]
+    fn so_do_any_bytes(bytes in any::<Vec<u8>>()) {
+        check(&bytes);
     }
 
     #[test]
@@ -97,6 +60,13 @@ proptest! {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&outcome.output[..]);
         let found: Vec<_> = reader.records().map(|record| record.unwrap()[6].to_owned()).collect();
         prop_assert_eq!(found, paths);
+    }
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_holds() {
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/listing")).unwrap() {
+        check(&fs::read(file.unwrap().path()).unwrap());
     }
 }
 
