@@ -1,7 +1,7 @@
 //! A data folder of a test's own.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -38,8 +38,13 @@ impl DataDir {
 
     /// Drops a file in one go: written elsewhere, then renamed.
     pub fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        self.put_by(name, |file| file.write_all(content.as_ref()));
+    }
+
+    /// Drops a file that `write` writes: for what is too large for memory.
+    pub fn put_by(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) {
         let mut file = tempfile::NamedTempFile::new_in(self.path()).unwrap();
-        file.write_all(content.as_ref()).unwrap();
+        write(file.as_file_mut()).unwrap();
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
         file.persist(self.path().join(name)).unwrap();
     }

@@ -26,9 +26,9 @@ pub use recorder::{Post, Recorder, Reply};
 /// Waits until `done` gives something.
 ///
 /// # Panics
-/// It gives nothing for two minutes, far longer than any machine needs.
+/// It gives nothing for ten minutes, far longer than any machine needs, however busy it is.
 pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_secs(600);
     while Instant::now() < end {
         if let Some(result) = done() {
             return result;

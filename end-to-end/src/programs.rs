@@ -109,6 +109,13 @@ impl Running {
         self.log.lock().unwrap().clone()
     }
 
+    /// The most memory that it has had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Waits until its diagnostics hold a text.
     pub fn wait_for_log(&self, text: &str) {
         wait_for(&format!("{text:?} in the log:\n{}", self.log()), || {
