@@ -4,7 +4,8 @@
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
 //! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Recorder`]
-//! (`recorder.rs`), [`Balancer`] (`balancer.rs`), [`decode()`] (`decode.rs`), [`documented_commands()`] (`readme.rs`).
+//! (`recorder.rs`), [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
+//! (`decode.rs`), [`documented_commands()`] (`readme.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod balancer;
@@ -13,15 +14,17 @@ mod decode;
 mod programs;
 mod readme;
 mod recorder;
+mod stages;
 
 use std::time::{Duration, Instant};
 
 pub use balancer::Balancer;
 pub use data_dir::DataDir;
 pub use decode::decode;
-pub use programs::{Running, program, program_for_anyone, run, stage};
+pub use programs::{Running, as_nobody, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
+pub use stages::{AtWork, STAGES, Stage};
 
 /// Waits until `done` gives something.
 ///

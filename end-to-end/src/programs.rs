@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, Once};
@@ -64,6 +65,16 @@ pub fn stage(name: &str, data_dir: &Path, args: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// A stage's command as nobody runs it, who may not read where the programs are built: from a copy, gone with the folder.
+pub fn as_nobody(stage: &Command) -> (Command, TempDir) {
+    const NOBODY: u32 = 65534;
+    let name = Path::new(stage.get_program()).file_name().unwrap().to_str().unwrap();
+    let (program, folder) = program_for_anyone(name);
+    let mut command = Command::new(program);
+    command.args(stage.get_args()).env_clear().uid(NOBODY).gid(NOBODY);
+    (command, folder)
 }
 
 /// Runs a command to its end; on success returns what it printed.

@@ -18,6 +18,8 @@ pub struct Post {
 pub enum Reply {
     /// A status.
     Status(u16),
+    /// Bytes as they are, and then the connection's end.
+    Raw(Vec<u8>),
     /// Nothing: the connection is closed.
     Close,
     /// Nothing until the client goes away.
@@ -106,6 +108,10 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
         };
         let status = match (shared.reply)(before, &post) {
             Reply::Status(status) => status,
+            Reply::Raw(bytes) => {
+                (&mut &*stream).write_all(&bytes).ok()?;
+                return None;
+            }
             Reply::Close => return None,
             Reply::Hang => {
                 std::io::copy(&mut reader, &mut std::io::sink()).ok()?;

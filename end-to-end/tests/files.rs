@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use end_to_end::{DataDir, Recorder, Reply, Running, is_root, program_for_anyone, run, stage, wait_for};
+use end_to_end::{DataDir, Recorder, Reply, Running, as_nobody, is_root, run, stage, wait_for};
 use rustix::process::Signal;
 
 /// Someone without rights: `nobody`.
@@ -30,14 +30,6 @@ fn csv(lines: std::ops::Range<usize>) -> String {
 
 fn json(lines: std::ops::Range<usize>) -> String {
     lines.map(|n| format!("{{\"n\":\"{n}\"}}\n")).collect()
-}
-
-/// A stage run by nobody, who may not read where the programs are built.
-fn as_nobody(name: &str, data: &DataDir, args: &[&str]) -> (Command, tempfile::TempDir) {
-    let (program, folder) = program_for_anyone(name);
-    let mut command = Command::new(program);
-    command.args(stage(name, data.path(), args).get_args()).env_clear().uid(NOBODY).gid(NOBODY);
-    (command, folder)
 }
 
 /// Writes a file in place, slowly, while a stage watches.
@@ -69,7 +61,7 @@ fn a_file_written_slowly_by_another_user_is_taken_whole() {
     }
     let data = DataDir::new();
     // Far longer than the writer's pauses on any machine.
-    let (mut command, _program) = as_nobody("text-to-csv", &data, &["--settle", "3s"]);
+    let (mut command, _program) = as_nobody(&stage("text-to-csv", data.path(), &["--settle", "3s"]));
     let stage = Running::start(&mut command);
     write_slowly(&data, 30);
     wait_for("the output", || (!data.waiting("csv").is_empty()).then_some(()));
@@ -97,7 +89,7 @@ fn a_file_is_taken_though_no_events_come() {
     // The limit is per user, and this user's is used up: a stage that asks is refused.
     let limit: u32 =
         fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap().trim().parse().unwrap();
-    let (mut command, _program) = as_nobody("text-to-csv", &data, &[]);
+    let (mut command, _program) = as_nobody(&stage("text-to-csv", data.path(), &[]));
     let hog = hog_watches(limit);
     let stage = Running::start(&mut command);
     stage.wait_for_log("no file events");
@@ -210,7 +202,7 @@ fn an_owner_without_rights_over_its_input_stopped_and_continued_does_nothing_mor
     }
     let programs = std::cell::RefCell::new(Vec::new());
     stop_take_over_and_continue(|data, args| {
-        let (command, program) = as_nobody("json-to-api", data, args);
+        let (command, program) = as_nobody(&stage("json-to-api", data.path(), args));
         programs.borrow_mut().push(program);
         command
     });
@@ -255,7 +247,8 @@ fn a_batch_of_another_user_s_goes_through_as_nobody() {
     let data = DataDir::new();
     data.put("listing.json", json(0..100));
     let api = Recorder::start();
-    let (mut command, _program) = as_nobody("json-to-api", &data, &["--once", "--api-url", &api.url()]);
+    let (mut command, _program) =
+        as_nobody(&stage("json-to-api", data.path(), &["--once", "--api-url", &api.url()]));
     run(&mut command);
     assert_eq!(api.count(), 100);
 }

@@ -1,0 +1,98 @@
+//! The three stages, each with a line that it takes, and one at work on a folder.
+
+use std::process::Command;
+
+use crate::{DataDir, Recorder, Reply, Running, stage, wait_for};
+
+/// A stage, and what is known of it.
+pub struct Stage {
+    /// The program.
+    pub name: &'static str,
+    /// The extension of its input.
+    pub input: &'static str,
+    /// The extension of its output; empty: it sends.
+    pub output: &'static str,
+    /// A line that it takes.
+    pub good: &'static str,
+    /// What it makes of that.
+    pub made: &'static str,
+}
+
+/// All three.
+pub const STAGES: [Stage; 3] = [
+    Stage {
+        name: "text-to-csv",
+        input: "txt",
+        output: "csv",
+        good: "-rw-r--r--    1 root     root            19 Mar 19 23:57 /f\n",
+        made: "-rw-r--r--,1,root,root,19,Mar 19 23:57,/f\n",
+    },
+    Stage {
+        name: "csv-to-json",
+        input: "csv",
+        output: "json",
+        good: "a,b,c,d,e,f,g\n",
+        made: concat!(
+            r#"{"mod":"a","no":"b","user":"c","group":"d","usrno":"e","date":"f","file":"g"}"#,
+            "\n"
+        ),
+    },
+    Stage { name: "json-to-api", input: "json", output: "", good: "{\"good\":1}\n", made: "{\"good\":1}" },
+];
+
+impl Stage {
+    /// The name of an input; without an id it is the plain one.
+    pub fn file(&self, id: &str) -> String {
+        if id.is_empty() { format!("listing.{}", self.input) } else { format!("listing-{id}.{}", self.input) }
+    }
+
+    /// Whether it sends what it takes.
+    pub fn sends(&self) -> bool {
+        self.output.is_empty()
+    }
+}
+
+/// A stage that watches a folder of its own.
+pub struct AtWork<'a> {
+    /// Its folder.
+    pub data: &'a DataDir,
+    /// The program.
+    pub running: Running,
+    stage: &'a Stage,
+    api: Recorder,
+}
+
+impl<'a> AtWork<'a> {
+    /// Starts a stage on a folder, with an API of its own that takes everything.
+    pub fn start(stage: &'a Stage, data: &'a DataDir) -> Self {
+        Self::start_by(stage, data, |command| command)
+    }
+
+    /// The same by another command, made of the usual one.
+    pub fn start_by(stage: &'a Stage, data: &'a DataDir, change: impl FnOnce(Command) -> Command) -> Self {
+        let api = Recorder::with("api", |_, _| Reply::Status(200));
+        let url = api.url();
+        let to: &[&str] = if stage.sends() { &["--api-url", &url] } else { &[] };
+        let running = Running::start(&mut change(self::stage(stage.name, data.path(), to)));
+        AtWork { data, running, stage, api }
+    }
+
+    /// How many good lines are through.
+    pub fn made(&self) -> usize {
+        if self.stage.sends() {
+            return self.api.posts().iter().filter(|post| post.body == self.stage.made.as_bytes()).count();
+        }
+        self.data.read_all(self.stage.output).matches(self.stage.made).count()
+    }
+
+    /// Waits until so many are.
+    ///
+    /// # Panics
+    /// There are more.
+    pub fn wait_for_good(&self, count: usize) {
+        wait_for(&format!("{count} good lines of {}", self.stage.name), || {
+            (self.made() >= count).then_some(())
+        });
+        assert_eq!(self.made(), count, "{}", self.stage.name);
+    }
+}

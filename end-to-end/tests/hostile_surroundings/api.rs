@@ -1,0 +1,95 @@
+use end_to_end::{DataDir, Recorder, Reply, Running, stage};
+
+/// What would be a line of a log's, and what steers a terminal.
+const FORGED: &str =
+    "no\r\n2026-01-01T00:00:00Z ERROR forged\n\u{1b}[2J\u{1b}]0;title\u{7}\u{8}\0\u{7f}\u{9b}31m\u{2028}";
+
+fn reply(status: &str, headers: &str, body: &str) -> Reply {
+    let length = body.len();
+    Reply::Raw(format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes())
+}
+
+/// Delivers one document to an API that answers as told, then takes it. Returns the diagnostics and what was printed.
+fn delivered(api: &Recorder, format: &str) -> (String, String) {
+    let data = DataDir::new();
+    data.put("listing.json", "{}\n");
+    let args = ["--once", "--api-url", &api.url(), "--log-format", format];
+    let mut running = Running::start(&mut stage("json-to-api", data.path(), &args));
+    assert!(running.wait().success(), "{}", running.log());
+    (running.log(), running.out())
+}
+
+#[test]
+fn an_api_that_redirects_elsewhere_is_named_and_not_followed() {
+    for status in [
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ] {
+        let elsewhere = Recorder::start();
+        let location = format!("location: {}/\r\n", elsewhere.url());
+        let api = Recorder::with("api", move |before, _| match before {
+            0 => reply(status, &location, ""),
+            _ => Reply::Status(200),
+        });
+        let (log, _) = delivered(&api, "text");
+        assert!(log.contains("address, set-up or credentials seem wrong"), "{log}");
+        assert!(log.contains(&format!("{}/: answered {status}", api.url())), "{log}");
+        assert_eq!((api.count(), elsewhere.count(), elsewhere.connections()), (2, 0, 0));
+    }
+}
+
+/// Replies that mean harm, and what is said about each.
+fn hostile() -> [(fn() -> Reply, &'static str); 6] {
+    [
+        (
+            || reply("503 forged \u{9b}31m", "x: forged\u{9b}31m\r\n", FORGED),
+            "answered 503 Service Unavailable: no\\r\\n",
+        ),
+        (|| reply("404 forged", "", FORGED), "answered 404 Not Found: no\\r\\n"),
+        (|| reply("422 forged", "", FORGED), "answered 422 Unprocessable Entity: no\\r\\n"),
+        (|| reply("200 OK", "", FORGED), "batch done"),
+        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "the connection was cut off"),
+        (|| Reply::Raw(FORGED.into()), "the connection was cut off"),
+    ]
+}
+
+#[test]
+fn what_an_api_replies_forges_no_line_and_steers_no_terminal() {
+    for (hostile, said) in hostile() {
+        for format in ["text", "json"] {
+            let api = Recorder::with("api", move |before, _| match before {
+                0 => hostile(),
+                _ => Reply::Status(200),
+            });
+            let (log, out) = delivered(&api, format);
+            for text in [&log, &out] {
+                let bad = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{2028}');
+                assert_eq!(bad, None, "{text}");
+                assert!(!text.lines().any(|line| line.starts_with("2026-01-01")), "{text}");
+            }
+            if format == "json" {
+                log.lines().for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).unwrap()));
+            } else {
+                assert!(log.contains(said), "{log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_one_line_whatever_it_quotes() {
+    let api = Recorder::with("api", |_, _| reply("400 Bad Request", "", FORGED));
+    let data = DataDir::new();
+    data.put("listing.json", "{}\n");
+    end_to_end::run(&mut stage("json-to-api", data.path(), &["--once", "--api-url", &api.url()]));
+    let files = std::fs::read_dir(data.path().join("rejected")).unwrap().map(|entry| entry.unwrap().path());
+    let reasons = files.filter(|path| path.extension().is_some_and(|end| end == "reasons"));
+    let reasons: Vec<String> = reasons.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let [reason] = reasons.as_slice() else { panic!("{reasons:?}") };
+    assert_eq!(reason.matches('\n').count(), 1, "{reason}");
+    assert!(reason.starts_with("1: answered 400 Bad Request: no\\r\\n"), "{reason}");
+    assert!(!reason.trim_end().contains(char::is_control), "{reason}");
+}
