@@ -1,7 +1,8 @@
-//! The real binary: how it starts, is asked for its health, and stops.
+//! The real binary: how it starts, bears a crowd, is asked for its health, and stops.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod load;
 mod program;
 mod settings;
 mod signals;
