@@ -1,0 +1,70 @@
+//! Which steps are syncs, and what comes behind a step that can be left out.
+
+use crate::place::{Folder, Own};
+use crate::state::Pc;
+
+/// What a step makes durable.
+pub(super) enum Synced {
+    Folder(Folder),
+    Own(Own),
+}
+
+/// The steps that are syncs. [`Folder::Claim`] is the worker's own.
+pub(super) fn synced(pc: Pc) -> Option<Synced> {
+    Some(match pc {
+        Pc::SyncClaims | Pc::SyncOrphans => Synced::Folder(Folder::Claims),
+        Pc::SyncTaken | Pc::SyncOrphanData | Pc::SyncPublished => Synced::Folder(Folder::Data),
+        Pc::SyncOrphanRejected | Pc::SyncHandedOn => Synced::Folder(Folder::Rejected),
+        Pc::SyncOrphan
+        | Pc::SyncBeforeCommit
+        | Pc::SyncCommit
+        | Pc::SyncJournalName
+        | Pc::SyncDropped
+        | Pc::SyncHandedOff => Synced::Folder(Folder::Claim(0)),
+        Pc::SyncReasons => Synced::Own(Own::Reasons),
+        Pc::SyncRejected => Synced::Own(Own::Rejected),
+        Pc::SyncOutput => Synced::Own(Own::Output),
+        Pc::SyncJournal => Synced::Own(Own::NewJournal),
+        _ => return None,
+    })
+}
+
+/// What comes behind a step that can be left out.
+pub(super) fn behind(pc: Pc, stage: u8) -> Pc {
+    match pc {
+        Pc::LockNew => Pc::CheckNew,
+        Pc::CheckNew => Pc::SyncClaims,
+        Pc::SyncClaims if stage == 0 => Pc::MakeOutput,
+        Pc::SyncClaims => Pc::TakeInput,
+        Pc::SyncTaken => Pc::Judge,
+        Pc::RaiseGeneration => Pc::CheckOrphan,
+        Pc::CheckOrphan => Pc::SyncOrphans,
+        Pc::SyncOrphans => Pc::SyncOrphan,
+        Pc::SyncOrphan => Pc::SyncOrphanRejected,
+        Pc::SyncOrphanRejected => Pc::SyncOrphanData,
+        Pc::SyncOrphanData => Pc::Recover,
+        Pc::Judge => Pc::Clear,
+        Pc::Clear => Pc::Read,
+        Pc::SyncReasons => Pc::NameReasons,
+        Pc::SyncRejected => Pc::NameRejected,
+        Pc::SyncOutput if stage == 0 => Pc::Commit,
+        Pc::SyncOutput => Pc::LookAgain,
+        Pc::LookAgain => Pc::SyncBeforeCommit,
+        Pc::SyncBeforeCommit => Pc::Commit,
+        Pc::Commit => Pc::SyncCommit,
+        Pc::SyncCommit => Pc::DropInput,
+        Pc::ReadJournal => Pc::Post,
+        Pc::SyncJournal => Pc::NameJournal,
+        Pc::SyncJournalName => Pc::DropOlderJournal,
+        Pc::DropOlderJournal => Pc::MakeOutput,
+        Pc::DropInput | Pc::SyncDropped => Pc::HandOnReasons,
+        Pc::HandOnReasons => Pc::HandOnRejected,
+        Pc::HandOnRejected => Pc::LookForName,
+        Pc::SyncHandedOn => Pc::SyncHandedOff,
+        Pc::SyncHandedOff => Pc::LookForName,
+        Pc::SyncPublished => Pc::ClearAll,
+        Pc::ClearAll => Pc::DropLock,
+        Pc::DropLock => Pc::RemoveFolder,
+        other => unreachable!("{other:?} cannot be left out"),
+    }
+}
