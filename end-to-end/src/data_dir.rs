@@ -4,8 +4,16 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tempfile::TempDir;
+
+/// What tells a self-test's files in the data folder and in `rejected/` from others.
+const SELF_TEST: &str = ".self-test-";
+/// What a self-test's folder is called in its second half.
+const AFTER: &str = ".after";
+/// How an id of 2022 begins.
+const LONG_AGO: &str = "017f22e2-79b0";
 
 /// A fresh folder that any user may use, gone with the test.
 pub struct DataDir {
@@ -49,6 +57,14 @@ impl DataDir {
         file.persist(self.path().join(name)).unwrap();
     }
 
+    /// Drops a file in one go where nothing has its name; false: something has. `modified` is what is said of its time.
+    pub fn put_new(&self, name: &str, content: impl AsRef<[u8]>, modified: SystemTime) -> bool {
+        let mut file = tempfile::NamedTempFile::new_in(self.path()).unwrap();
+        file.write_all(content.as_ref()).unwrap();
+        file.as_file().set_modified(modified).unwrap();
+        file.persist_noclobber(self.path().join(name)).is_ok()
+    }
+
     /// The names of the files that wait for the stage that takes `extension`, in the order in which it takes them.
     pub fn waiting(&self, extension: &str) -> Vec<String> {
         let mut names: Vec<String> = names(self.path());
@@ -88,6 +104,31 @@ impl DataDir {
             }
         }
         found
+    }
+
+    /// Where the programs try at their start what the folder can do.
+    pub fn self_tests(&self) -> PathBuf {
+        self.path().join(".pipe/1/self-test")
+    }
+
+    /// Makes what killed self-tests left so old that the next start of a program cleans it up; false: nothing is left.
+    #[expect(clippy::disallowed_methods, reason = "it plays the passing of time")]
+    pub fn age_self_tests(&self) -> bool {
+        let mut any = false;
+        for folder in [self.self_tests(), self.path().to_owned(), self.path().join("rejected")] {
+            for name in names(&folder) {
+                let outside = name.starts_with(SELF_TEST);
+                if !outside && folder != self.self_tests() {
+                    continue;
+                }
+                // One that is old already keeps its id, so that none gets another's.
+                let began = name.trim_start_matches(SELF_TEST).trim_end_matches(AFTER);
+                let old = format!("{LONG_AGO}{}", &began[LONG_AGO.len()..]);
+                fs::rename(folder.join(&name), folder.join(name.replace(began, &old))).unwrap();
+                any = true;
+            }
+        }
+        any
     }
 
     /// The only claim of a stage, once it has taken its input.

@@ -14,6 +14,30 @@ pub struct Post {
     pub body: Vec<u8>,
 }
 
+impl Post {
+    /// Reads one from a connection; `None`: the client is gone.
+    pub fn read(reader: &mut impl BufRead) -> Option<Self> {
+        let (mut key, mut length) = (String::new(), 0);
+        let mut line = String::new();
+        loop {
+            line.clear();
+            reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
+            if line == "\r\n" {
+                break;
+            }
+            let Some((name, value)) = line.split_once(": ") else { continue };
+            match name.to_ascii_lowercase().as_str() {
+                "idempotency-key" => key = value.trim_end().to_owned(),
+                "content-length" => length = value.trim_end().parse().unwrap(),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        Some(Post { key, body })
+    }
+}
+
 /// What to answer.
 pub enum Reply {
     /// A status.
@@ -100,7 +124,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(stream);
     loop {
-        let post = read_post(&mut reader)?;
+        let post = Post::read(&mut reader)?;
         let before = {
             let mut posts = shared.posts.lock().unwrap();
             posts.push(post.clone());
@@ -122,25 +146,4 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
         let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", body.len());
         (&mut &*stream).write_all((head + &body).as_bytes()).ok()?;
     }
-}
-
-fn read_post(reader: &mut impl BufRead) -> Option<Post> {
-    let (mut key, mut length) = (String::new(), 0);
-    let mut line = String::new();
-    loop {
-        line.clear();
-        reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
-        if line == "\r\n" {
-            break;
-        }
-        let Some((name, value)) = line.split_once(": ") else { continue };
-        match name.to_ascii_lowercase().as_str() {
-            "idempotency-key" => key = value.trim_end().to_owned(),
-            "content-length" => length = value.trim_end().parse().unwrap(),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Post { key, body })
 }

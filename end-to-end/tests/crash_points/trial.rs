@@ -1,17 +1,11 @@
 //! A trial: a program is killed at given points, one run after the other, then run to its end and judged.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use end_to_end::DataDir;
-
-/// What tells a self-test's files in the data folder and in `rejected/` from others.
-const SELF_TEST: &str = ".self-test-";
-/// The id of a self-test that began in 2022: nobody can be at it any more.
-pub(crate) const OLD_ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 
 /// A program and what it is given.
 pub(crate) trait Case: Sync {
@@ -62,9 +56,9 @@ pub(crate) fn attempt(case: &dyn Case, kill_at: &[usize]) -> Vec<Run> {
     attempt.check(&printed, crashes);
     let left = in_hand_but_for_self_tests(attempt.data());
     assert_eq!(left, Vec::<PathBuf>::new(), "left in .pipe/");
-    if grow_old(attempt.data()) {
+    if attempt.data().age_self_tests() {
         run(&*attempt, None);
-        assert!(!grow_old(attempt.data()), "a self-test's leftover was never cleaned up");
+        assert!(!attempt.data().age_self_tests(), "a self-test's leftover was never cleaned up");
     }
     runs
 }
@@ -91,38 +85,6 @@ fn run(attempt: &dyn Attempt, kill_at: Option<usize>) -> Run {
 
 fn in_hand_but_for_self_tests(data: &DataDir) -> Vec<PathBuf> {
     let mut files = data.in_hand();
-    files.retain(|file| !file.starts_with(self_tests(data)));
+    files.retain(|file| !file.starts_with(data.self_tests()));
     files
-}
-
-fn self_tests(data: &DataDir) -> PathBuf {
-    data.path().join(".pipe/1/self-test")
-}
-
-/// Makes the leftovers of self-tests so old that the next run cleans them up; false: there are none.
-fn grow_old(data: &DataDir) -> bool {
-    let mut any = false;
-    for folder in [self_tests(data), data.path().to_owned(), data.path().join("rejected")] {
-        for name in names(&folder) {
-            let outside = name.strip_prefix(SELF_TEST);
-            if outside.is_none() && folder != self_tests(data) {
-                continue;
-            }
-            let before = if outside.is_some() { SELF_TEST } else { "" };
-            let after = if name.ends_with(".after") { ".after" } else { "" };
-            move_to(&folder.join(&name), &folder.join(format!("{before}{OLD_ID}{after}")));
-            any = true;
-        }
-    }
-    any
-}
-
-#[expect(clippy::disallowed_methods, reason = "it plays the passing of time")]
-fn move_to(from: &Path, to: &Path) {
-    fs::rename(from, to).unwrap();
-}
-
-fn names(folder: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }

@@ -1,0 +1,62 @@
+//! A small disk that can be full or read-only for a while.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use end_to_end::run;
+use tempfile::TempDir;
+
+const SIZE: &str = "size=64m";
+
+/// A file system in memory, gone with the test.
+pub(crate) struct Disk {
+    folder: TempDir,
+    /// What fills it.
+    ballast: File,
+}
+
+impl Disk {
+    pub(crate) fn mount() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(folder.path()));
+        let ballast = File::create(folder.path().join("ballast")).unwrap();
+        Disk { folder, ballast }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes all the room that there is.
+    pub(crate) fn fill(&self) {
+        let block = [0; 4096];
+        while (&self.ballast).write_all(&block).is_ok() {}
+    }
+
+    /// Gives the room back.
+    pub(crate) fn clear(&self) {
+        self.ballast.set_len(0).unwrap();
+        std::io::Seek::rewind(&mut &self.ballast).unwrap();
+    }
+
+    /// Makes it read-only for whoever comes by its path: a second mount over the first, since one that has files open
+    /// for writing cannot be made read-only.
+    pub(crate) fn make_read_only(&self) {
+        run(Command::new("mount").arg("--bind").args([self.path(), self.path()]));
+        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(self.path()));
+    }
+
+    /// Makes it writable again.
+    pub(crate) fn make_writable(&self) {
+        // Some may have files of it open.
+        run(Command::new("umount").arg("--lazy").arg(self.path()));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}

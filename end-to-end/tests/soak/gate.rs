@@ -1,0 +1,204 @@
+//! What stands before the api: like a Service, it spreads connections over the pods; it keeps the books, refuses what is
+//! to be refused, and disturbs.
+
+use std::io::{BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use end_to_end::Post;
+
+use crate::ledger::{Ledger, Token};
+use crate::pod::Pod;
+use crate::world::World;
+
+/// A document that bears this is refused.
+pub(crate) const REFUSED: &str = "/refused/";
+/// Where no token is found: no record that went in has it.
+const STRANGER: Token = Token { file: 0, record: 0 };
+
+/// The way to the pods.
+pub(crate) struct Gate {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    world: Arc<World>,
+    pods: Mutex<Vec<SocketAddr>>,
+    turn: AtomicUsize,
+    is_calm: AtomicBool,
+    random: Mutex<fastrand::Rng>,
+}
+
+/// What is done to a request.
+enum Trouble {
+    /// Nothing.
+    None,
+    /// It is answered late.
+    Slow,
+    /// It is answered with another status, and no pod sees it.
+    Status(u16),
+    /// It is answered with what is no HTTP.
+    Garbage,
+    /// It is never answered, and no pod sees it.
+    Silence,
+    /// The connection is cut off before a pod sees it.
+    CutBefore,
+    /// The connection is cut off in the midst of a pod's answer.
+    CutAfter,
+}
+
+impl Gate {
+    pub(crate) fn open(world: &Arc<World>, random: fastrand::Rng) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            world: Arc::clone(world),
+            pods: Mutex::default(),
+            turn: AtomicUsize::new(0),
+            is_calm: AtomicBool::new(false),
+            random: Mutex::new(random),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&accepting);
+                // Whoever goes away ends its thread with an error that nobody needs.
+                std::thread::spawn(move || shared.serve(&stream));
+            }
+        });
+        Gate { address, shared }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Sends new connections to these pods from now on.
+    pub(crate) fn set_pods(&self, pods: Vec<SocketAddr>) {
+        *self.shared.pods.lock().unwrap() = pods;
+    }
+
+    /// Disturbs nobody any more.
+    pub(crate) fn calm(&self) {
+        self.shared.is_calm.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: &TcpStream) -> Option<()> {
+        stream.set_nodelay(true).ok()?;
+        let mut pod = self.connect()?;
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        loop {
+            let trouble = self.draw();
+            if matches!(trouble, Trouble::CutBefore) {
+                // Closed with something unread, it is reset.
+                stream.peek(&mut [0]).ok().filter(|read| *read > 0)?;
+                self.world.figures.count("resets");
+                return None;
+            }
+            let post = Post::read(&mut reader)?;
+            let token = Token::find(&post.body).unwrap_or(STRANGER);
+            self.ledger().posted(token, &post.key);
+            let keep = self.answer(stream, &mut pod, &post, token, &trouble)?;
+            if !keep {
+                return None;
+            }
+        }
+    }
+
+    /// Answers a POST; false: it was the connection's last.
+    fn answer(
+        &self,
+        mut stream: &TcpStream,
+        pod: &mut Pod,
+        post: &Post,
+        token: Token,
+        trouble: &Trouble,
+    ) -> Option<bool> {
+        let figures = &self.world.figures;
+        match trouble {
+            Trouble::Status(status) => {
+                figures.count("wrong answers");
+                stream.write_all(&response(*status, b"trouble")).ok()?;
+                return Some(true);
+            }
+            Trouble::Garbage => {
+                figures.count("wrong answers");
+                stream.write_all(b"220 this is no web server\r\n\r\n").ok()?;
+                return Some(false);
+            }
+            Trouble::Silence => {
+                figures.count("silences");
+                std::io::copy(&mut stream, &mut std::io::sink()).ok()?;
+                return Some(false);
+            }
+            _ => {}
+        }
+        if post.body.windows(REFUSED.len()).any(|window| window == REFUSED.as_bytes()) {
+            stream.write_all(&response(422, b"refused")).ok()?;
+            return Some(true);
+        }
+        let answer = pod.post(post)?;
+        if answer.status == 200 {
+            self.ledger().delivered(token);
+        }
+        let bytes = response(answer.status, &answer.body);
+        if matches!(trouble, Trouble::CutAfter) {
+            figures.count("resets");
+            figures.count("answers lost");
+            stream.write_all(&bytes[..bytes.len() / 2]).ok()?;
+            return Some(false);
+        }
+        if matches!(trouble, Trouble::Slow) {
+            figures.count("slow answers");
+            std::thread::sleep(self.slowness());
+        }
+        stream.write_all(&bytes).ok()?;
+        Some(!answer.is_last)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.world.ledger
+    }
+
+    /// A connection to some pod, by turns.
+    fn connect(&self) -> Option<Pod> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let address = {
+            let pods = self.pods.lock().unwrap();
+            *pods.get(turn % pods.len().max(1))?
+        };
+        Pod::connect(address)
+    }
+
+    fn draw(&self) -> Trouble {
+        if self.is_calm.load(Ordering::SeqCst) {
+            return Trouble::None;
+        }
+        match self.random.lock().unwrap().u32(..2_000) {
+            0..10 => Trouble::Slow,
+            10..14 => Trouble::Status(500),
+            14..17 => Trouble::Status(429),
+            17..19 => Trouble::Status(404),
+            19..22 => Trouble::Garbage,
+            22 => Trouble::Silence,
+            23..26 => Trouble::CutBefore,
+            26..29 => Trouble::CutAfter,
+            _ => Trouble::None,
+        }
+    }
+
+    /// Well below the client's timeout.
+    fn slowness(&self) -> Duration {
+        Duration::from_millis(self.random.lock().unwrap().u64(20..500))
+    }
+}
+
+fn response(status: u16, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
