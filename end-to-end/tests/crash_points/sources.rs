@@ -57,12 +57,14 @@ pub(crate) fn check_that_none_is_left_out(reports: &[Report]) {
 fn places() -> Vec<Place> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files: Vec<Source> = sources(root).into_iter().map(|path| Source::read(root, &path)).collect();
-    let protocol = files.iter().filter(|file| file.name.starts_with("lib/volume/"));
-    let mut marked: Vec<Marked> = protocol.flat_map(|file| scan::marked(&file.module, &file.text)).collect();
+    let (protocol, others): (Vec<Source>, Vec<Source>) =
+        files.into_iter().partition(|file| file.name.starts_with("lib/volume/"));
+    let marked: Vec<Marked> = protocol.iter().flat_map(|file| file.marked()).collect();
     assert!(marked.len() > 5, "the sources are elsewhere");
-    // As programs call it.
-    marked.push(Marked::function("volume", "crash_point"));
-    files.iter().flat_map(|file| scan::places(&file.name, &file.module, &file.text, &marked)).collect()
+    // Other crates have this way alone.
+    let point = [Marked::function("volume", "crash_point")];
+    let ours = protocol.iter().flat_map(|file| file.places(&marked));
+    ours.chain(others.iter().flat_map(|file| file.places(&point))).collect()
 }
 
 struct Source {
@@ -76,6 +78,14 @@ impl Source {
         let name = path.strip_prefix(root).unwrap().display().to_string();
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
         Source { name, module, text: fs::read_to_string(path).unwrap() }
+    }
+
+    fn marked(&self) -> Vec<Marked> {
+        scan::marked(&self.module, &self.text)
+    }
+
+    fn places(&self, marked: &[Marked]) -> Vec<Place> {
+        scan::places(&self.name, &self.module, &self.text, marked)
     }
 }
 
