@@ -1,5 +1,5 @@
 # The steps of CI, in its order: what each of them runs stands only here.
-ci: format lint docs dependencies manifests release test
+ci: format lint docs dependencies manifests release test soak
 
 # The formatting is rustfmt's.
 format:
@@ -44,6 +44,10 @@ fuzz SECONDS="60":
         RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $target fuzz/found/$target fuzz/corpus/$target -- \
             -max_total_time={{SECONDS}} -rss_limit_mb=512 -timeout=10 -print_final_stats=1
     done
+
+# The real programs under random faults, and the books of what went in and came out. SEED=… draws the same again.
+soak DURATION="2m":
+    SOAK={{DURATION}} cargo test --package end-to-end --test soak -- --include-ignored --nocapture
 
 # A file's way end to end, on this machine: Ctrl-C ends it.
 run *ARGS:
