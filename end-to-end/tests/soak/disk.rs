@@ -13,16 +13,20 @@ const SIZE: &str = "size=64m";
 /// A file system in memory, gone with the test.
 pub(crate) struct Disk {
     folder: TempDir,
+    /// Where it is read-only all the time.
+    view: TempDir,
     /// What fills it.
     ballast: File,
 }
 
 impl Disk {
     pub(crate) fn mount() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, view) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         run(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(folder.path()));
+        run(Command::new("mount").arg("--bind").args([folder.path(), view.path()]));
+        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(view.path()));
         let ballast = File::create(folder.path().join("ballast")).unwrap();
-        Disk { folder, ballast }
+        Disk { folder, view, ballast }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -41,11 +45,10 @@ impl Disk {
         std::io::Seek::rewind(&mut &self.ballast).unwrap();
     }
 
-    /// Makes it read-only for whoever comes by its path: a second mount over the first, since one that has files open
-    /// for writing cannot be made read-only.
+    /// Makes it read-only for whoever comes by its path: the view is put over it, since a mount that has files open for
+    /// writing cannot be made read-only.
     pub(crate) fn make_read_only(&self) {
-        run(Command::new("mount").arg("--bind").args([self.path(), self.path()]));
-        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(self.path()));
+        run(Command::new("mount").arg("--bind").args([self.view.path(), self.path()]));
     }
 
     /// Makes it writable again.
@@ -57,6 +60,8 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        for folder in [&self.view, &self.folder] {
+            let _ = Command::new("umount").arg("--lazy").arg(folder.path()).status();
+        }
     }
 }

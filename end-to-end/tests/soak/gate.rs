@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use end_to_end::Post;
 
+use crate::figures::Figures;
 use crate::ledger::{Ledger, Token};
 use crate::pod::Pod;
 use crate::world::World;
@@ -25,7 +26,9 @@ pub(crate) struct Gate {
 }
 
 struct Shared {
-    world: Arc<World>,
+    // Not the world: threads that wait for a connection would keep it for ever.
+    ledger: Arc<Ledger>,
+    figures: Arc<Figures>,
     pods: Mutex<Vec<SocketAddr>>,
     turn: AtomicUsize,
     is_calm: AtomicBool,
@@ -51,11 +54,12 @@ enum Trouble {
 }
 
 impl Gate {
-    pub(crate) fn open(world: &Arc<World>, random: fastrand::Rng) -> Self {
+    pub(crate) fn open(world: &World, random: fastrand::Rng) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            world: Arc::clone(world),
+            ledger: Arc::clone(&world.ledger),
+            figures: Arc::clone(&world.figures),
             pods: Mutex::default(),
             turn: AtomicUsize::new(0),
             is_calm: AtomicBool::new(false),
@@ -97,12 +101,12 @@ impl Shared {
             if matches!(trouble, Trouble::CutBefore) {
                 // Closed with something unread, it is reset.
                 stream.peek(&mut [0]).ok().filter(|read| *read > 0)?;
-                self.world.figures.count("resets");
+                self.figures.count("resets");
                 return None;
             }
             let post = Post::read(&mut reader)?;
             let token = Token::find(&post.body).unwrap_or(STRANGER);
-            self.ledger().posted(token, &post.key);
+            self.ledger.posted(token, &post.key);
             let keep = self.answer(stream, &mut pod, &post, token, &trouble)?;
             if !keep {
                 return None;
@@ -119,7 +123,7 @@ impl Shared {
         token: Token,
         trouble: &Trouble,
     ) -> Option<bool> {
-        let figures = &self.world.figures;
+        let figures = &self.figures;
         match trouble {
             Trouble::Status(status) => {
                 figures.count("wrong answers");
@@ -144,7 +148,7 @@ impl Shared {
         }
         let answer = pod.post(post)?;
         if answer.status == 200 {
-            self.ledger().delivered(token);
+            self.ledger.delivered(token);
         }
         let bytes = response(answer.status, &answer.body);
         if matches!(trouble, Trouble::CutAfter) {
@@ -159,10 +163,6 @@ impl Shared {
         }
         stream.write_all(&bytes).ok()?;
         Some(!answer.is_last)
-    }
-
-    fn ledger(&self) -> &Ledger {
-        &self.world.ledger
     }
 
     /// A connection to some pod, by turns.

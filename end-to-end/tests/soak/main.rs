@@ -17,7 +17,6 @@ mod pod;
 mod process;
 mod world;
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -38,11 +37,12 @@ fn under_random_faults_every_record_is_delivered_or_rejected_and_none_is_doubled
     let duration: Duration = setting("SOAK", humantime::Duration::from(Duration::from_secs(120))).into();
     println!("SEED={seed} SOAK={}", humantime::format_duration(duration));
     let mut random = fastrand::Rng::with_seed(seed);
-    let world = Arc::new(World::new(duration));
+    let world = World::new(duration);
     let gate = Gate::open(&world, random.fork());
     let mut fleet = Fleet::start(&world, &gate);
     thread::scope(|scope| {
         let (files, trees) = (random.fork(), random.fork());
+        let _end = world.end_on_panic();
         scope.spawn(|| generator::drop_files(&world, files));
         scope.spawn(|| generator::list_trees(&world, trees));
         Chaos::new(&world, &mut fleet, random).rage();

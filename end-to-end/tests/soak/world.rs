@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -27,11 +28,12 @@ pub(crate) struct World {
     /// Where root lends a hand.
     pub(crate) disk: Option<Disk>,
     pub(crate) logs: TempDir,
-    pub(crate) ledger: Ledger,
-    pub(crate) figures: Figures,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) figures: Arc<Figures>,
     /// Held for writing while the disk is full or read-only: those who drop files wait.
     pub(crate) disk_is_well: RwLock<()>,
     end: Instant,
+    has_failed: AtomicBool,
 }
 
 impl World {
@@ -42,15 +44,27 @@ impl World {
             data: disk.as_ref().map_or_else(DataDir::new, |disk| DataDir::within(disk.path())),
             disk,
             logs: tempfile::tempdir().unwrap(),
-            ledger: Ledger::default(),
-            figures: Figures::new(),
+            ledger: Arc::default(),
+            figures: Arc::new(Figures::new()),
             disk_is_well: RwLock::default(),
             end: Instant::now() + duration,
+            has_failed: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.end
+        Instant::now() >= self.end || self.has_failed.load(Ordering::SeqCst)
+    }
+
+    /// Ends it early for all where whoever holds this panics.
+    pub(crate) fn end_on_panic(&self) -> impl Drop {
+        struct EndOnPanic<'a>(&'a World);
+        impl Drop for EndOnPanic<'_> {
+            fn drop(&mut self) {
+                self.0.has_failed.fetch_or(thread::panicking(), Ordering::SeqCst);
+            }
+        }
+        EndOnPanic(self)
     }
 
     /// Lets some time pass: a soak has a pace.
