@@ -115,8 +115,7 @@ impl<'a, 'b> Chaos<'a, 'b> {
         let replica = self.fleet.draw(stage, &mut self.random);
         // Only one that has a batch in hand is worth it.
         let give_up = Instant::now() + PATIENCE;
-        while replica.ended().is_none() && Instant::now() < give_up {
-            replica.signal(Signal::STOP);
+        while Instant::now() < give_up && replica.freeze() {
             let claims = replica.open_files("lock");
             let claim =
                 claims.iter().filter_map(|lock| lock.parent()).find(|claim| claim.join("input").exists());

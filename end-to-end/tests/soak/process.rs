@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use end_to_end::wait_for;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// What a full or read-only disk says.
 const UNFIT: [&str; 2] = ["No space left on device", "Read-only file system"];
@@ -16,17 +16,20 @@ pub(crate) struct Process {
     command: Command,
     child: Child,
     log: PathBuf,
+    /// How long its diagnostics were when it was last started.
+    said_before: usize,
 }
 
 impl Process {
     /// Starts a command that writes its diagnostics to the end of a file.
     pub(crate) fn start(program: &'static str, mut command: Command, log: PathBuf) -> Self {
         let child = spawn(&mut command, &log);
-        Process { program, command, child, log }
+        Process { program, command, child, log, said_before: 0 }
     }
 
     /// Starts it again after its end.
     pub(crate) fn start_again(&mut self) {
+        self.said_before = self.log().len();
         self.child = spawn(&mut self.command, &self.log);
     }
 
@@ -48,16 +51,31 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// Asks it to end, and waits for that.
+    /// Stops it, and waits until it stands still; false: it has ended.
+    pub(crate) fn freeze(&mut self) -> bool {
+        self.signal(Signal::STOP);
+        wait_for("a program's standstill", || {
+            let stopped = waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
+            if matches!(stopped, Ok(Some(_))) { Some(true) } else { self.ended().map(|_| false) }
+        })
+    }
+
+    /// Asks it to end once it has started, and waits for that.
     ///
     /// # Panics
-    /// It ends with another status than 0.
+    /// It ends with another status than 0, and not for want of a disk.
     pub(crate) fn stop(&mut self) {
+        wait_for("a program's start", || {
+            let started =
+                self.log().get(self.said_before..).is_some_and(|log| log.contains("admin port open"));
+            (started || self.ended().is_some()).then_some(())
+        });
         if self.ended().is_none() {
             self.signal(Signal::TERM);
         }
         let status = wait_for("a program's end", || self.ended());
-        assert!(status.success(), "{} ended with {status}: {}", self.program, self.last_words());
+        let is_well = status.success() || self.blames_the_disk();
+        assert!(is_well, "{} ended with {status}: {}", self.program, self.last_words());
     }
 
     pub(crate) fn log(&self) -> String {
