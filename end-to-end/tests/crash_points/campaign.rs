@@ -51,7 +51,8 @@ pub(crate) fn try_all(case: &dyn Case, most_pairs: usize, mut random: fastrand::
     report.of_pairs = all.len();
     let pairs = try_each(case, &draw(all, most_pairs, &report, &mut random));
     pairs.iter().for_each(|runs| report.add(runs));
-    report.pairs = pairs.len();
+    // Where the second point was never reached, there was one crash only.
+    report.pairs = pairs.iter().filter(|runs| runs.iter().filter(|run| run.was_killed).count() == 2).count();
     report.elapsed = start.elapsed();
     let Report { points, singles, pairs, of_pairs, elapsed, .. } = &report;
     let name = case.name();
