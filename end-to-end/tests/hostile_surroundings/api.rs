@@ -41,8 +41,10 @@ fn an_api_that_redirects_elsewhere_is_named_and_not_followed() {
     }
 }
 
-/// Replies that mean harm, and what is said about each.
-fn hostile() -> [(fn() -> Reply, &'static str); 6] {
+/// A reply that means harm, and what is said about it.
+type Hostile = (fn() -> Reply, &'static str);
+
+fn hostile() -> [Hostile; 6] {
     [
         (
             || reply("503 forged \u{9b}31m", "x: forged\u{9b}31m\r\n", FORGED),

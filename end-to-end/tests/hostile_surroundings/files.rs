@@ -116,7 +116,7 @@ fn a_file_that_may_not_be_read_is_named_and_left_alone() {
         let (data, mut program) = (DataDir::new(), None);
         let secret = data.path().join(stage.file(""));
         fs::write(&secret, stage.good).unwrap();
-        fs::set_permissions(&secret, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o000)).unwrap();
         data.put(&stage.file("behind"), stage.good);
         let work = AtWork::start_by(stage, &data, |command| without_rights(command, &mut program));
         work.running.wait_for_log("left alone: it may not be read by this user");
