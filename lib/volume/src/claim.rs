@@ -196,6 +196,7 @@ impl Claim {
     }
 
     /// Makes the names in the claim durable.
+    #[track_caller]
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.fenced(fs::sync_folder(&self.folder).act("sync folder", &self.folder))
     }
@@ -250,6 +251,10 @@ impl Claim {
 
     /// Gives the input back under its name, or one of its own where that is taken, and ends the claim.
     pub(crate) fn put_back(self) -> Result<(), Error> {
+        // What was made of it is void, durably before the input can be taken anew: else its rejected lines came twice.
+        if self.clear(&[INPUT])? {
+            self.sync()?;
+        }
         let extension = self.spec.input.unwrap_or_default();
         let from = self.path(INPUT);
         let named = self.source.as_deref().filter(|_| self.volume.can_rename_without_replacing());

@@ -1,7 +1,7 @@
 //! The file-system calls of the protocol, one function each: all that creates, writes, locks, syncs, moves or deletes.
 //!
 //! They stand in one place so that crashes, power cuts and failing calls can be tried at each of them: what changes
-//! something goes through [`step`].
+//! something goes through [`step`], which in this crate's own tests is `power_cut::machine`'s.
 //! Paths are always whole: a folder's descriptor would follow a takeover's rename and so undo its
 //! fencing.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that moves and deletes")]
@@ -15,15 +15,18 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::crash;
+#[cfg(test)]
+use crate::power_cut::machine;
 
 /// A call that changes something.
-#[allow(dead_code, reason = "what it is done to is read by tests alone")]
+#[cfg_attr(not(test), expect(dead_code, reason = "what it is done to is read by tests alone"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call<'a> {
     Create(&'a Path),
-    Write(&'a File, &'a [u8]),
+    Write(&'a File),
     MakeReadOnly(&'a File),
     Sync(&'a File),
+    SyncData(&'a File),
     SyncFolder(&'a Path),
     Rename { from: &'a Path, to: &'a Path },
     Unlink(&'a Path),
@@ -33,12 +36,12 @@ pub(crate) enum Call<'a> {
 
 impl Call<'_> {
     /// What it does, as a verb.
-    fn act(self) -> &'static str {
+    pub(crate) fn act(self) -> &'static str {
         match self {
             Call::Create(_) => "create",
-            Call::Write(..) => "write",
+            Call::Write(_) => "write",
             Call::MakeReadOnly(_) => "make read-only",
-            Call::Sync(_) => "sync",
+            Call::Sync(_) | Call::SyncData(_) => "sync",
             Call::SyncFolder(_) => "sync folder",
             Call::Rename { .. } => "rename",
             Call::Unlink(_) => "unlink",
@@ -50,8 +53,11 @@ impl Call<'_> {
 
 /// Makes a call; the place that asked for it is a point at which a crash can be tried.
 #[track_caller]
-fn step<T>(call: Call<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+fn step<T: 'static>(call: Call<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     crash::point(call.act());
+    #[cfg(test)]
+    return machine::step(call, make);
+    #[cfg(not(test))]
     make()
 }
 
@@ -77,7 +83,7 @@ impl NewFile {
     /// Makes its content and size durable.
     #[track_caller]
     pub(crate) fn sync_data(&self) -> io::Result<()> {
-        step(Call::Sync(&self.0), || self.0.sync_data())
+        step(Call::SyncData(&self.0), || self.0.sync_data())
     }
 
     /// Takes everyone's right to write from it; its open descriptors keep theirs.
@@ -95,7 +101,7 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        step(Call::Write(&self.0, bytes), || (&self.0).write(bytes))
+        step(Call::Write(&self.0), || (&self.0).write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -117,11 +123,14 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
 
 /// Locks an open file; `false` where someone else holds the lock. The kernel frees it with the last descriptor.
 pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+    let locked = match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(error)) => return Err(error),
+    };
+    #[cfg(test)]
+    let locked = machine::has_lock(file, locked);
+    Ok(locked)
 }
 
 /// Makes the names in a folder durable.

@@ -24,6 +24,7 @@
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
 //! - `crash.rs`: where tests end a process, in debug builds alone
+//! - `power_cut.rs`: tests that cut the power, on a model of what a disk keeps
 
 mod batch;
 mod claim;
@@ -37,6 +38,8 @@ mod inbox;
 mod journal;
 mod lease;
 mod names;
+#[cfg(test)]
+mod power_cut;
 mod publish;
 mod rejected;
 mod self_test;

@@ -1,0 +1,74 @@
+//! The files of the tests: every line is unlike every other, and says what is to become of it.
+
+use std::fmt::Write as _;
+
+/// A file as it enters the chain.
+#[derive(Debug, Clone)]
+pub(super) struct BatchFile {
+    pub(super) name: String,
+    /// The stage before which it enters the chain.
+    pub(super) stage: usize,
+    is_draft: bool,
+    lines: Vec<String>,
+}
+
+/// The formats on the way, by their extensions.
+pub(super) const FORMATS: [&str; 3] = ["txt", "csv", "json"];
+
+impl BatchFile {
+    /// A letter of `fates` a line: `.` goes all the way, `0`, `1` and `2` are refused by the stage of that number.
+    pub(super) fn new(name: &str, stage: usize, fates: &str) -> Self {
+        let lines = fates.chars().enumerate().map(|(line, fate)| format!("{name} {line} {fate}"));
+        BatchFile { name: name.to_owned(), stage, is_draft: false, lines: lines.collect() }
+    }
+
+    /// One that we write ourselves.
+    pub(super) fn draft(name: &str, fates: &str) -> Self {
+        BatchFile { is_draft: true, ..BatchFile::new(name, 0, fates) }
+    }
+
+    /// What it is in the format that the stage of this number takes.
+    pub(super) fn text(&self, stage: usize) -> String {
+        self.reaching(stage).fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "{line}");
+            text
+        })
+    }
+
+    /// What the stage of this number refuses of it, and why, as it stands in `rejected/`.
+    pub(super) fn rejected(&self, stage: usize) -> (String, String) {
+        let (mut lines, mut reasons) = (String::new(), String::new());
+        for (index, line) in self.reaching(stage).enumerate() {
+            if is_refused(&line, stage) {
+                let _ = writeln!(lines, "{line}");
+                let _ = writeln!(reasons, "{}: refused", index + 1);
+            }
+        }
+        (lines, reasons)
+    }
+
+    /// The documents that the last stage sends.
+    pub(super) fn documents(&self) -> impl Iterator<Item = String> {
+        self.reaching(FORMATS.len() - 1)
+    }
+
+    /// Whether it is another's file before the stage of this number.
+    pub(super) fn may_be_written(&self, stage: usize) -> bool {
+        !self.is_draft && self.stage == stage
+    }
+
+    fn reaching(&self, stage: usize) -> impl Iterator<Item = String> {
+        let reaches = move |line: &&String| (self.stage..stage).all(|earlier| !is_refused(line, earlier));
+        self.lines.iter().filter(reaches).map(move |line| format!("{} {line}", FORMATS[stage]))
+    }
+}
+
+/// Whether the stage of this number refuses a line.
+pub(super) fn is_refused(line: &str, stage: usize) -> bool {
+    line.ends_with(&format!(" {stage}"))
+}
+
+/// What a stage makes of a line.
+pub(super) fn converted(line: &str, stage: usize) -> String {
+    line.replacen(FORMATS[stage], FORMATS[stage + 1], 1)
+}

@@ -1,0 +1,74 @@
+//! What happens to a disk, in the model's words.
+
+use super::content::Content;
+
+/// A file or folder.
+pub(super) type Node = usize;
+/// A folder, and a name in it.
+pub(super) type Place = (Node, String);
+
+/// The data folder.
+pub(super) const ROOT: Node = 0;
+
+/// Something that happens to a disk.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    MadeFile(Place, Content),
+    MadeFolder(Place),
+    Moved(Move),
+    Written(Node, Content),
+    Synced(Node),
+    /// All but mode and time.
+    DataSynced(Node),
+    SyncFailed(Node),
+    FolderSynced(Node),
+    /// Someone else wrote a file, and synced all of it.
+    Dropped(Place, Content),
+}
+
+/// A file or folder that comes, goes or changes its name: one unit.
+#[derive(Debug, Clone)]
+pub(super) struct Move {
+    pub(super) node: Node,
+    pub(super) from: Option<Place>,
+    pub(super) to: Option<Place>,
+    has_left: bool,
+    has_entered: bool,
+}
+
+/// When a rename between two folders is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Once either folder was synced: a rename is one unit, so that neither half is durable without the other.
+    Either,
+    /// Once both were.
+    Both,
+    /// Once the folder that it left was.
+    Left,
+    /// Once the folder that it entered was.
+    Entered,
+}
+
+impl Move {
+    pub(super) fn new(node: Node, from: Option<Place>, to: Option<Place>) -> Self {
+        Move { node, has_left: from.is_none(), has_entered: to.is_none(), from, to }
+    }
+
+    /// Notes that a folder was synced.
+    pub(super) fn synced(&mut self, folder: Node) {
+        self.has_left |= self.from.as_ref().is_some_and(|place| place.0 == folder);
+        self.has_entered |= self.to.as_ref().is_some_and(|place| place.0 == folder);
+    }
+
+    pub(super) fn is_durable(&self, rule: Rule) -> bool {
+        if self.from.is_none() || self.to.is_none() {
+            return self.has_left && self.has_entered;
+        }
+        match rule {
+            Rule::Either => self.has_left || self.has_entered,
+            Rule::Both => self.has_left && self.has_entered,
+            Rule::Left => self.has_left,
+            Rule::Entered => self.has_entered,
+        }
+    }
+}

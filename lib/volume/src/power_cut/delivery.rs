@@ -1,0 +1,99 @@
+//! The last stage's share: documents are sent, and a journal says which.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read as _;
+
+use super::batch_file::is_refused;
+use super::machine;
+use super::stages::{lines, reject};
+use super::world::{Deed, DocumentKey};
+use crate::{Batch, Error, Journal};
+
+/// So many documents are sent before they are recorded.
+const UNSAVED: usize = 2;
+
+/// Lines that were sent, counted from 0.
+type Sent = BTreeSet<usize>;
+
+/// Sends what the journal does not say was sent, and rejects what the API refuses; returns all that was sent.
+pub(super) fn deliver(batch: &mut Batch, stage: usize) -> Result<Vec<DocumentKey>, Error> {
+    let documents = lines(batch);
+    let mut delivery = Delivery { sent: believed(batch)?, unsaved: Vec::new(), journal: None };
+    for (line, document) in documents.iter().enumerate() {
+        if delivery.sent.contains(&line) {
+            continue;
+        }
+        let key = (batch.key().to_owned(), line);
+        machine::note(Deed::Sent { key, document: document.clone() });
+        delivery.sent.insert(line);
+        delivery.unsaved.push(line);
+        if delivery.unsaved.len() == UNSAVED {
+            delivery.save(batch)?;
+        }
+    }
+    for (line, document) in documents.iter().enumerate().filter(|(_, document)| is_refused(document, stage)) {
+        reject(batch, line, document)?;
+    }
+    Ok(keys(batch, delivery.sent))
+}
+
+fn believed(batch: &Batch) -> Result<Sent, Error> {
+    let mut journal = Vec::new();
+    if let Some(mut file) = batch.journal()? {
+        file.read_to_end(&mut journal).expect("memory can be read");
+    }
+    let journal = String::from_utf8_lossy(&journal).into_owned();
+    let sent: Sent = journal.split_inclusive('\n').map_while(decode).collect();
+    machine::note(Deed::Believed(keys(batch, sent.iter().copied())));
+    Ok(sent)
+}
+
+struct Delivery {
+    sent: Sent,
+    unsaved: Vec<usize>,
+    journal: Option<Journal>,
+}
+
+impl Delivery {
+    /// Records what was sent since the last time; in a new journal all of it, where there is none, or it failed.
+    fn save(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let appended = self.journal.as_mut().map(|journal| {
+            let records: String = unsaved.iter().map(|line| encode(*line)).collect();
+            journal.append(records.as_bytes())
+        });
+        match appended {
+            Some(Ok(())) => {}
+            Some(Err(error)) if error.is_fenced() => return Err(error),
+            _ => {
+                let all: String = self.sent.iter().map(|line| encode(*line)).collect();
+                self.journal = Some(batch.create_journal(&mut |journal| journal.write_all(all.as_bytes()))?);
+            }
+        }
+        batch.still_ours()?;
+        machine::note(Deed::Saved(keys(batch, unsaved)));
+        Ok(())
+    }
+}
+
+/// The keys of documents, by their lines.
+fn keys(batch: &Batch, lines: impl IntoIterator<Item = usize>) -> Vec<DocumentKey> {
+    lines.into_iter().map(|line| (batch.key().to_owned(), line)).collect()
+}
+
+fn encode(line: usize) -> String {
+    format!("{line} {:x}\n", checksum(line))
+}
+
+fn decode(record: &str) -> Option<usize> {
+    let (line, sum) = record.strip_suffix('\n')?.split_once(' ')?;
+    let line = line.parse().ok()?;
+    (sum == format!("{:x}", checksum(line))).then_some(line)
+}
+
+fn checksum(line: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    line.hash(&mut hasher);
+    hasher.finish()
+}

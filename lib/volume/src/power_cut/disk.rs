@@ -1,0 +1,163 @@
+//! A model of a disk: what is durable, what is not yet, and what a power cut leaves.
+//!
+//! Every change of a folder is one file's or folder's move: from nowhere (it is made), to nowhere (it is deleted), or
+//! from one name to another. A move is one unit. Of the moves that are not synced a power cut leaves any, but that one
+//! of a file is void without the moves of the same file before it. A synced file whose name is not durable is lost with
+//! it, and so is what lies in such a folder.
+
+use std::collections::BTreeMap;
+
+use super::change::{Change, Move, Node, Place, ROOT, Rule};
+use super::content::Content;
+use super::luck::Luck;
+
+/// What a disk holds.
+#[derive(Debug, Clone)]
+pub(super) struct Disk {
+    rule: Rule,
+    nodes: Vec<State>,
+    names: BTreeMap<Place, Node>,
+    pending: Vec<Move>,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    /// The durable name.
+    place: Option<Place>,
+    /// `None`: a folder.
+    file: Option<Versions>,
+}
+
+#[derive(Debug, Clone)]
+struct Versions {
+    synced: Content,
+    now: Content,
+    /// A sync failed: what it did not make durable, no later one does.
+    is_spoilt: bool,
+}
+
+impl Versions {
+    fn sync(&mut self, synced: Content) {
+        if !self.is_spoilt {
+            self.synced = synced;
+        }
+    }
+}
+
+impl Disk {
+    pub(super) fn new(rule: Rule) -> Self {
+        let root = State { place: None, file: None };
+        debug_assert_eq!(ROOT, 0, "it is the first");
+        Disk { rule, nodes: vec![root], names: BTreeMap::new(), pending: Vec::new() }
+    }
+
+    /// An empty disk of the same kind.
+    pub(super) fn another(&self) -> Self {
+        Disk::new(self.rule)
+    }
+
+    /// Adds a file, or a folder, that is durable.
+    pub(super) fn hold(&mut self, place: Place, file: Option<Content>) -> Node {
+        let node = self.add(file.map(|now| Versions { synced: now.clone(), now, is_spoilt: false }));
+        self.settle(Move::new(node, None, Some(place)));
+        node
+    }
+
+    /// What lies in a folder, durably.
+    pub(super) fn children(&self, folder: Node) -> impl Iterator<Item = (&str, Node)> {
+        let all = (folder, String::new())..(folder + 1, String::new());
+        self.names.range(all).map(|(place, node)| (place.1.as_str(), *node))
+    }
+
+    /// A file's durable content; `None` for a folder.
+    pub(super) fn content(&self, node: Node) -> Option<&Content> {
+        self.nodes[node].file.as_ref().map(|versions| &versions.synced)
+    }
+
+    pub(super) fn apply(&mut self, change: Change) {
+        match change {
+            Change::MadeFile(place, now) => {
+                let synced = Content { bytes: Vec::new(), ..now.clone() };
+                self.make(place, Some(Versions { synced, now, is_spoilt: false }));
+            }
+            Change::MadeFolder(place) => self.make(place, None),
+            Change::Moved(change) => self.pending.push(change),
+            Change::Written(file, now) => self.file(file).now = now,
+            Change::Synced(file) => {
+                let file = self.file(file);
+                file.sync(file.now.clone());
+            }
+            Change::DataSynced(file) => {
+                let file = self.file(file);
+                file.sync(Content { bytes: file.now.bytes.clone(), ..file.synced.clone() });
+            }
+            Change::SyncFailed(file) => self.file(file).is_spoilt = true,
+            Change::FolderSynced(folder) => self.sync_folder(folder),
+            Change::Dropped(place, content) => {
+                self.hold(place, Some(content));
+            }
+        }
+    }
+
+    /// What a power cut leaves of it.
+    pub(super) fn cut(mut self, luck: &mut Luck) -> Self {
+        for change in std::mem::take(&mut self.pending) {
+            if luck.keeps() {
+                self.settle(change);
+            }
+        }
+        for state in self.nodes.iter_mut().filter(|state| state.place.is_some()) {
+            if let Some(file) = &mut state.file {
+                file.synced = file.now.cut(&file.synced, luck);
+                file.now = file.synced.clone();
+            }
+        }
+        self
+    }
+
+    fn add(&mut self, file: Option<Versions>) -> Node {
+        self.nodes.push(State { place: None, file });
+        self.nodes.len() - 1
+    }
+
+    fn make(&mut self, place: Place, file: Option<Versions>) {
+        let node = self.add(file);
+        self.pending.push(Move::new(node, None, Some(place)));
+    }
+
+    fn file(&mut self, node: Node) -> &mut Versions {
+        self.nodes[node].file.as_mut().expect("only files are written")
+    }
+
+    fn sync_folder(&mut self, folder: Node) {
+        let mut last = BTreeMap::new();
+        for (index, change) in self.pending.iter_mut().enumerate() {
+            change.synced(folder);
+            if change.is_durable(self.rule) {
+                last.insert(change.node, index);
+            }
+        }
+        for (index, change) in std::mem::take(&mut self.pending).into_iter().enumerate() {
+            // With a move those of the same file before it are durable, too.
+            match last.get(&change.node) {
+                Some(last) if index <= *last => self.settle(change),
+                _ => self.pending.push(change),
+            }
+        }
+    }
+
+    /// Makes a move durable, unless one of the same file before it was lost.
+    fn settle(&mut self, change: Move) {
+        let Move { node, from, to, .. } = change;
+        if self.nodes[node].place != from {
+            return;
+        }
+        if let Some(from) = from {
+            self.names.remove(&from);
+        }
+        if let Some(replaced) = to.clone().and_then(|to| self.names.insert(to, node)) {
+            self.nodes[replaced].place = None;
+        }
+        self.nodes[node].place = to;
+    }
+}

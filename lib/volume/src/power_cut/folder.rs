@@ -1,0 +1,136 @@
+//! A real folder that holds what a disk of the model holds.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::change::{Node, Place, ROOT};
+use super::disk::Disk;
+use super::stages::DRAFTS;
+
+/// A folder, and how the model names what lies in it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    place: TempDir,
+    nodes: usize,
+    names: BTreeMap<Place, Node>,
+    inodes: HashMap<u64, Node>,
+}
+
+impl Folder {
+    /// Lays out what is durable on `disk`; returns the folder, and the disk that it is on.
+    pub(super) fn lay_out(disk: &Disk) -> io::Result<(Self, Disk)> {
+        let place = tempfile::Builder::new().prefix("power-cut-").tempdir_in(memory())?;
+        let mut folder = Folder { place, nodes: 1, names: BTreeMap::new(), inodes: HashMap::new() };
+        let mut laid = disk.another();
+        folder.lay(disk, ROOT, &mut laid, ROOT, PathBuf::new())?;
+        Ok((folder, laid))
+    }
+
+    fn lay(&mut self, disk: &Disk, from: Node, laid: &mut Disk, to: Node, below: PathBuf) -> io::Result<()> {
+        for (name, child) in disk.children(from) {
+            let name = if below == drafts() { aged(name) } else { name.to_owned() };
+            let (below, place) = (below.join(&name), (to, name));
+            let (path, content) = (self.root().join(&below), disk.content(child));
+            match content {
+                Some(content) => content.lay_out(&path)?,
+                None => std::fs::create_dir(&path)?,
+            }
+            let node = laid.hold(place.clone(), content.cloned());
+            self.hold(place, node);
+            if content.is_some() {
+                self.opened(&path, node)?;
+            } else {
+                self.lay(disk, child, laid, node, below)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.place.path()
+    }
+
+    fn hold(&mut self, place: Place, node: Node) {
+        self.names.insert(place, node);
+        self.nodes = self.nodes.max(node + 1);
+    }
+
+    fn opened(&mut self, path: &Path, node: Node) -> io::Result<()> {
+        self.inodes.insert(std::fs::symlink_metadata(path)?.ino(), node);
+        Ok(())
+    }
+
+    /// Names what has just been made at `path`.
+    pub(super) fn made(&mut self, path: &Path, is_file: bool) -> io::Result<Place> {
+        let place = self.place(path).expect("its folder is known");
+        let node = self.nodes;
+        self.hold(place.clone(), node);
+        if is_file {
+            self.opened(path, node)?;
+        }
+        Ok(place)
+    }
+
+    /// Follows a rename.
+    pub(super) fn moved(&mut self, from: &Path, to: &Path) -> (Node, Place, Place) {
+        let (from, to) = (self.place(from).expect("it was there"), self.place(to).expect("so was this"));
+        let node = self.names.remove(&from).expect("only what is there is moved");
+        self.names.insert(to.clone(), node);
+        (node, from, to)
+    }
+
+    /// Forgets what was deleted.
+    pub(super) fn gone(&mut self, path: &Path) -> (Node, Place) {
+        let place = self.place(path).expect("it was there");
+        (self.names.remove(&place).expect("only what is there is deleted"), place)
+    }
+
+    /// The folder's own number of what has a path.
+    pub(super) fn node(&self, path: &Path) -> Option<Node> {
+        let below = path.strip_prefix(self.root()).ok()?;
+        below.iter().try_fold(ROOT, |node, name| {
+            self.names.get(&(node, name.to_string_lossy().into_owned())).copied()
+        })
+    }
+
+    /// An open file's.
+    pub(super) fn file(&self, file: &std::fs::File) -> Option<Node> {
+        self.inodes.get(&file.metadata().ok()?.ino()).copied()
+    }
+
+    /// What a file or folder is called now.
+    pub(super) fn name(&self, node: Node) -> &str {
+        self.names.iter().find(|(_, named)| **named == node).map_or("", |(place, _)| place.1.as_str())
+    }
+
+    fn place(&self, path: &Path) -> Option<Place> {
+        Some((self.node(path.parent()?)?, path.file_name()?.to_string_lossy().into_owned()))
+    }
+}
+
+/// Nothing is lost with these files, so that they need no disk.
+fn memory() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let is_ours = rustix::fs::access(&memory, rustix::fs::Access::WRITE_OK).is_ok();
+    if is_ours { memory } else { std::env::temp_dir() }
+}
+
+fn drafts() -> PathBuf {
+    Path::new(".pipe/1").join(DRAFTS.name)
+}
+
+/// A minute without power, as the name of a draft tells it: one without lock is too young before to be cleaned up.
+fn aged(claim: &str) -> String {
+    const MINUTES: u128 = 2;
+    let older = claim.split_once('.').and_then(|(batch, generation)| {
+        let milliseconds = MINUTES * 60_000;
+        let batch = Uuid::from_u128(batch.parse::<Uuid>().ok()?.as_u128() - (milliseconds << 80));
+        Some(format!("{batch}.{generation}"))
+    });
+    older.unwrap_or_else(|| claim.to_owned())
+}

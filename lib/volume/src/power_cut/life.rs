@@ -1,0 +1,134 @@
+//! Lives of the volume, drawn by lot: programs come and go, are killed, robbed and lied to, and the power is cut.
+
+use std::path::Path;
+
+use fastrand::Rng;
+
+use super::batch_file::BatchFile;
+use super::change::Rule;
+use super::luck::Luck;
+use super::machine::{self, Trouble, Troubles};
+use super::run::{Run, State};
+use super::site::Site;
+use super::stages::{Abilities, Program, STAGES};
+
+/// What the lines of a file come to.
+const FATES: [&str; 8] = [".", "..", ".0.1.2", "0", "2.", ".....", ".1", "..2..2"];
+/// So many cuts are tried on one run: the cut is cheap, the run is not.
+const CUTS: usize = 8;
+/// A program makes about as many calls.
+const CALLS: usize = 60;
+
+/// One life.
+pub(super) struct Life<'a> {
+    rng: Rng,
+    files: usize,
+    left_out: Option<&'a Site>,
+    /// How often the power was cut.
+    pub(super) cuts: usize,
+}
+
+impl<'a> Life<'a> {
+    pub(super) fn new(seed: u64, left_out: Option<&'a Site>) -> Self {
+        Life { rng: Rng::with_seed(seed), files: 0, left_out, cuts: 0 }
+    }
+
+    /// Lives it. The error says which promise was broken.
+    pub(super) fn live(&mut self, rule: Rule) -> Result<(), String> {
+        let first = self.first_run(rule)?;
+        for _ in 0..CUTS {
+            let mut state = self.cut(&first)?;
+            while self.rng.u8(..3) == 0 {
+                state = self.run(&state).and_then(|run| self.cut(&run))?;
+            }
+            state.finish(self.left_out)?;
+        }
+        Ok(())
+    }
+
+    /// What happens before the first cut.
+    pub(super) fn first_run(&mut self, rule: Rule) -> Result<Run, String> {
+        let abilities = Abilities { no_replace: self.rng.u8(..4) > 0, leases: self.rng.u8(..4) > 0 };
+        let files: Vec<_> = (0..self.rng.usize(1..=3)).map(|_| self.file(0)).collect();
+        self.run(&State::new(rule, abilities, &files))
+    }
+
+    fn cut(&mut self, run: &Run) -> Result<State, String> {
+        self.cuts += 1;
+        let calls = &run.machine.calls;
+        let last = run.machine.events.len();
+        let events = self.rng.choice(calls).copied().unwrap_or(last);
+        run.cut(events, &mut Luck::draw(&mut self.rng))
+    }
+
+    fn run(&mut self, state: &State) -> Result<Run, String> {
+        let left_out = self.left_out;
+        state.run(left_out, |root, abilities| {
+            for _ in 0..self.rng.usize(1..=5) {
+                let (program, robs) = (self.program(), false);
+                let troubles = self.troubles(&program, root, abilities);
+                machine::run(troubles, robs, || program.run(root, abilities));
+            }
+        })
+    }
+
+    fn program(&mut self) -> Program {
+        let stage = self.rng.usize(..STAGES.len());
+        match self.rng.u8(..10) {
+            0 | 1 => {
+                let fates = self.fates();
+                let draft = BatchFile::draft(&self.name(), fates);
+                Program::Draft(Some((draft, self.rng.u8(..3) > 0)))
+            }
+            // What was sent already would get other keys.
+            2 if stage + 1 < STAGES.len() => {
+                Program::GiveBack(stage, self.rng.bool().then(|| self.file(stage)))
+            }
+            _ => Program::Stage(stage),
+        }
+    }
+
+    /// Most programs meet some trouble.
+    fn troubles(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Troubles {
+        let mut troubles = Troubles::new();
+        for _ in 0..self.rng.usize(..=2) {
+            let trouble = match self.rng.u8(..4) {
+                0 => Trouble::Kill,
+                1 => Trouble::Fail,
+                2 => Trouble::FailAfterwards,
+                _ => self.pause(program, root, abilities),
+            };
+            troubles.insert(self.rng.usize(1..=CALLS), trouble);
+        }
+        troubles
+    }
+
+    /// Another replica runs meanwhile, and may get the locks of the one that stands still.
+    fn pause(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Trouble {
+        let replica = match program {
+            Program::Stage(stage) | Program::GiveBack(stage, _) => Program::Stage(*stage),
+            Program::Draft(_) => Program::Draft(None),
+        };
+        let robs = self.rng.u8(..4) > 0;
+        let mut troubles = Troubles::new();
+        if self.rng.bool() {
+            troubles.insert(self.rng.usize(1..=CALLS), Trouble::Kill);
+        }
+        let root = root.to_owned();
+        Trouble::Pause(Box::new(move || machine::run(troubles, robs, || replica.run(&root, abilities))))
+    }
+
+    fn file(&mut self, stage: usize) -> BatchFile {
+        let fates = self.fates();
+        BatchFile::new(&self.name(), stage, fates)
+    }
+
+    fn fates(&mut self) -> &'static str {
+        self.rng.choice(FATES).expect("there are some")
+    }
+
+    fn name(&mut self) -> String {
+        self.files += 1;
+        format!("file-{}", self.files)
+    }
+}

@@ -1,0 +1,129 @@
+//! What the protocol promises, whatever happens.
+
+use std::collections::BTreeSet;
+
+use super::batch_file::{BatchFile, FORMATS};
+use super::change::{Node, ROOT};
+use super::content::Content;
+use super::disk::Disk;
+use super::world::World;
+use crate::is_public_name;
+
+const FOREIGN: [&str; 2] = ["notes.txt", "listing of mine.csv"];
+const FOREIGN_REJECTED: &str = "mended.txt";
+
+/// Adds files that are nobody's business.
+pub(super) fn add_foreign(disk: &mut Disk) {
+    for name in FOREIGN {
+        disk.hold((ROOT, name.to_owned()), Some(Content::new(name)));
+    }
+    let rejected = disk.hold((ROOT, "rejected".to_owned()), None);
+    disk.hold((rejected, FOREIGN_REJECTED.to_owned()), Some(Content::new(FOREIGN_REJECTED)));
+}
+
+/// What is public is whole, and what is others' is as it was.
+pub(super) fn are_kept_at_any_time(disk: &Disk, world: &World) -> Result<(), String> {
+    let files = || world.files.values().map(|(file, _)| file);
+    for (name, node) in disk.children(ROOT) {
+        let Some(stage) = FORMATS.iter().position(|format| is_public_name(name.as_ref(), format)) else {
+            continue;
+        };
+        let text = text(disk, node);
+        let Some(file) = files().find(|file| file.text(stage) == text) else {
+            return Err(format!("`{name}` is not whole: {text:?}"));
+        };
+        let is_read_only = disk.content(node).is_some_and(|content| content.mode & 0o222 == 0);
+        if !is_read_only && !file.may_be_written(stage) {
+            return Err(format!("`{name}` can be written to"));
+        }
+    }
+    let refusals = || files().flat_map(|file| (0..FORMATS.len()).map(|stage| file.rejected(stage)));
+    for (name, text) in rejected(disk) {
+        let is_whole = refusals().any(|(lines, reasons)| [lines, reasons].contains(&text));
+        if !is_whole && name != FOREIGN_REJECTED {
+            return Err(format!("`rejected/{name}` is not whole: {text:?}"));
+        }
+    }
+    foreign_are_kept(disk)
+}
+
+fn foreign_are_kept(disk: &Disk) -> Result<(), String> {
+    for name in FOREIGN {
+        if !disk.children(ROOT).any(|(found, node)| found == name && text(disk, node) == name) {
+            return Err(format!("`{name}`, which is not ours, was touched"));
+        }
+    }
+    if !rejected(disk).contains(&(FOREIGN_REJECTED.to_owned(), FOREIGN_REJECTED.to_owned())) {
+        return Err(format!("`rejected/{FOREIGN_REJECTED}`, which is not ours, was touched"));
+    }
+    Ok(())
+}
+
+/// Nothing waits, nothing is in hand, and every record came to one end.
+pub(super) fn are_kept_in_the_end(disk: &Disk, world: &World) -> Result<(), String> {
+    let is_public = |name: &str| FORMATS.iter().any(|format| is_public_name(name.as_ref(), format));
+    if let Some((name, _)) = disk.children(ROOT).find(|(name, _)| is_public(name)) {
+        return Err(format!("`{name}` still waits"));
+    }
+    if let Some(left) = in_hand(disk) {
+        return Err(format!("`{left}` is left"));
+    }
+    let mut documents = BTreeSet::new();
+    let mut refused = Vec::new();
+    for (file, must_arrive) in world.files.values() {
+        if *must_arrive || has_arrived(file, disk, world) {
+            documents.extend(file.documents());
+            refused.extend((0..FORMATS.len()).map(|stage| file.rejected(stage)));
+        }
+    }
+    if let Some(lost) = documents.iter().find(|document| !world.sent.contains_key(*document)) {
+        return Err(format!("`{lost}` was not sent"));
+    }
+    if let Some(made_up) = world.sent.keys().find(|document| !documents.contains(*document)) {
+        return Err(format!("`{made_up}` was sent, and never put in"));
+    }
+    refused.retain(|(lines, _)| !lines.is_empty());
+    rejected_are(disk, refused)
+}
+
+fn rejected_are(disk: &Disk, mut expected: Vec<(String, String)>) -> Result<(), String> {
+    let all = rejected(disk);
+    let mut found = Vec::new();
+    for (name, lines) in
+        all.iter().filter(|(name, _)| FORMATS.iter().any(|f| is_public_name(name.as_ref(), f)))
+    {
+        let reasons = all.iter().find(|(other, _)| *other == format!("{name}.reasons"));
+        found.push((lines.clone(), reasons.map(|(_, reasons)| reasons.clone()).unwrap_or_default()));
+    }
+    expected.sort();
+    found.sort();
+    if found == expected { Ok(()) } else { Err(format!("rejected are {found:?} instead of {expected:?}")) }
+}
+
+/// One that need not arrive arrives as a whole.
+fn has_arrived(file: &BatchFile, disk: &Disk, world: &World) -> bool {
+    let rejected = rejected(disk);
+    let is_rejected = |stage| rejected.iter().any(|(_, text)| *text == file.rejected(stage).0);
+    file.documents().any(|document| world.sent.contains_key(&document)) || (0..FORMATS.len()).any(is_rejected)
+}
+
+/// A claim that is left, by its stage and name.
+fn in_hand(disk: &Disk) -> Option<String> {
+    let below =
+        |folder, wanted: &str| disk.children(folder).find(|(name, _)| *name == wanted).map(|(_, node)| node);
+    let stages = below(below(ROOT, ".pipe")?, "1")?;
+    disk.children(stages)
+        .flat_map(|(stage, claims)| disk.children(claims).map(move |(claim, _)| format!("{stage}/{claim}")))
+        .next()
+}
+
+fn rejected(disk: &Disk) -> Vec<(String, String)> {
+    let folder = disk.children(ROOT).find(|(name, _)| *name == "rejected").map(|(_, node)| node);
+    let files = folder.into_iter().flat_map(|folder| disk.children(folder));
+    files.map(|(name, node)| (name.to_owned(), text(disk, node))).collect()
+}
+
+fn text(disk: &Disk, node: Node) -> String {
+    disk.content(node)
+        .map_or_else(String::new, |content| String::from_utf8_lossy(&content.bytes).into_owned())
+}

@@ -1,0 +1,97 @@
+//! One run of programs on a disk, from one power cut to the next.
+
+use std::path::Path;
+
+use super::batch_file::BatchFile;
+use super::change::{ROOT, Rule};
+use super::content::Content;
+use super::disk::Disk;
+use super::folder::Folder;
+use super::luck::{How, Luck};
+use super::machine::{self, Event, Machine, Troubles};
+use super::promises;
+use super::site::Site;
+use super::stages::{Abilities, Program, STAGES};
+use super::world::{Deed, World};
+
+/// What there is when the power comes back.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) disk: Disk,
+    pub(super) world: World,
+    pub(super) abilities: Abilities,
+}
+
+/// All that happened in a run.
+#[derive(Debug)]
+pub(super) struct Run {
+    start: State,
+    pub(super) machine: Machine,
+}
+
+impl State {
+    /// A data folder in which files wait, and some that are none of ours.
+    pub(super) fn new(rule: Rule, abilities: Abilities, files: &[BatchFile]) -> Self {
+        let (mut disk, mut world) = (Disk::new(rule), World::default());
+        for (index, file) in files.iter().enumerate() {
+            let id = if index == 0 { String::new() } else { format!("-{index}") };
+            let name = format!("listing{id}.txt");
+            disk.hold((ROOT, name), Some(Content::new(&file.text(0))));
+            world.apply(Deed::PutIn(file.clone())).expect("nothing is promised of it yet");
+        }
+        promises::add_foreign(&mut disk);
+        State { disk, world, abilities }
+    }
+
+    /// Runs programs until they are through, and checks what they did on the way.
+    pub(super) fn run(
+        &self,
+        left_out: Option<&Site>,
+        programs: impl FnOnce(&Path, Abilities),
+    ) -> Result<Run, String> {
+        let (folder, disk) = Folder::lay_out(&self.disk).map_err(|error| error.to_string())?;
+        let root = folder.root().to_owned();
+        machine::start(folder, left_out.cloned());
+        programs(&root, self.abilities);
+        let run = Run { start: State { disk, ..self.clone() }, machine: machine::stop() };
+        if let Some(complaint) = run.machine.complaints.first() {
+            return Err(complaint.clone());
+        }
+        run.end()?;
+        Ok(run)
+    }
+
+    /// Runs every stage to its end, undisturbed, and checks that nothing is lost, left or doubled.
+    pub(super) fn finish(&self, left_out: Option<&Site>) -> Result<Run, String> {
+        let run = self.run(left_out, |root, abilities| {
+            let stages = (0..STAGES.len()).map(Program::Stage);
+            for program in std::iter::once(Program::Draft(None)).chain(stages) {
+                machine::run(Troubles::new(), false, || program.run(root, abilities));
+            }
+        })?;
+        let end = run.end()?;
+        promises::are_kept_in_the_end(&end.disk, &end.world)?;
+        Ok(run)
+    }
+}
+
+impl Run {
+    /// What is left of it where the power is cut after so many events.
+    pub(super) fn cut(&self, events: usize, luck: &mut Luck) -> Result<State, String> {
+        let State { mut disk, mut world, abilities } = self.start.clone();
+        for event in &self.machine.events[..events] {
+            match event.clone() {
+                Event::Disk(change) => disk.apply(change),
+                Event::World(deed) => world.apply(deed)?,
+            }
+        }
+        let disk = disk.cut(luck);
+        promises::are_kept_at_any_time(&disk, &world)?;
+        Ok(State { disk, world, abilities })
+    }
+
+    /// What is there in the end, without a power cut.
+    fn end(&self) -> Result<State, String> {
+        self.cut(self.machine.events.len(), &mut Luck::new(How::Everything))
+    }
+}

@@ -1,0 +1,122 @@
+//! Runs that are written down, cut at each of their calls in every simple way.
+
+use super::batch_file::BatchFile;
+use super::change::Rule;
+use super::luck::{How, Luck};
+use super::machine::{self, Trouble, Troubles};
+use super::run::{Run, State};
+use super::site::Site;
+use super::stages::{Abilities, Program, STAGES};
+
+/// Programs that run one after the other, from the same start.
+pub(super) struct Script {
+    files: Vec<BatchFile>,
+    programs: Vec<Program>,
+    abilities: Abilities,
+}
+
+/// One program's trouble: which program, at which of its calls, and what.
+type Accident = (usize, usize, fn() -> Trouble);
+
+impl Script {
+    fn new(files: &[&str], programs: Vec<Program>) -> Self {
+        let files =
+            files.iter().enumerate().map(|(index, fates)| BatchFile::new(&format!("file-{index}"), 0, fates));
+        Script { files: files.collect(), programs, abilities: Abilities { no_replace: true, leases: true } }
+    }
+
+    /// One file all the way.
+    pub(super) fn whole_way() -> Self {
+        Script::new(&[".0.1.2"], (0..STAGES.len()).map(Program::Stage).collect())
+    }
+
+    /// One file through one stage, where every published file gets a name of its own.
+    pub(super) fn own_name() -> Self {
+        let abilities = Abilities { no_replace: false, leases: false };
+        Script { abilities, ..Script::new(&["."], vec![Program::Stage(0)]) }
+    }
+
+    /// Every program twice: what the first leaves, the second finds.
+    pub(super) fn pairs() -> Vec<Self> {
+        let draft = |name: &str| Program::Draft(Some((BatchFile::draft(name, "."), true)));
+        let thrown_away = Program::Draft(Some((BatchFile::draft("thrown-away", "."), false)));
+        let meanwhile = BatchFile::new("meanwhile", 0, ".");
+        vec![
+            Script::new(&[], vec![draft("draft"), draft("another")]),
+            Script::new(&[], vec![thrown_away, draft("another")]),
+            Script::new(&["0."], vec![Program::Stage(0), Program::Stage(0)]),
+            Script::new(&["0."], vec![Program::Stage(0), Program::GiveBack(0, None)]),
+            Script::new(&["0."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
+            Script::new(
+                &["2...2"],
+                vec![Program::Stage(0), Program::Stage(1), Program::Stage(2), Program::Stage(2)],
+            ),
+        ]
+    }
+
+    /// Runs it.
+    pub(super) fn run(
+        &self,
+        rule: Rule,
+        left_out: Option<&Site>,
+        accident: Option<Accident>,
+    ) -> Result<Run, String> {
+        State::new(rule, self.abilities, &self.files).run(left_out, |root, abilities| {
+            for (index, program) in self.programs.iter().enumerate() {
+                let trouble = accident.filter(|(program, _, _)| *program == index);
+                let troubles: Troubles =
+                    trouble.map(|(_, call, trouble)| (call, trouble())).into_iter().collect();
+                machine::run(troubles, false, || program.clone().run(root, abilities));
+            }
+        })
+    }
+
+    /// Cuts the power at every call; returns how often.
+    pub(super) fn cut_everywhere(&self, rule: Rule, left_out: Option<&Site>) -> Result<usize, String> {
+        let run = self.run(rule, left_out, None)?;
+        let mut cuts = 0;
+        for events in &run.machine.calls {
+            cuts += cut_at(&run, *events, left_out)
+                .map_err(|error| format!("cut after {events} events: {error}"))?;
+        }
+        Ok(cuts)
+    }
+
+    /// Troubles the last program but one at each of its calls in turn, then cuts the power at the end; returns how often.
+    pub(super) fn trouble_everywhere(
+        &self,
+        rule: Rule,
+        left_out: Option<&Site>,
+        trouble: fn() -> Trouble,
+    ) -> Result<usize, String> {
+        let mut cuts = 0;
+        for call in 1.. {
+            let troubled = self.programs.len() - 2;
+            let run = self.run(rule, left_out, Some((troubled, call, trouble)))?;
+            if !run.machine.was_troubled {
+                break;
+            }
+            let end = run.machine.events.len();
+            cuts +=
+                cut_at(&run, end, left_out).map_err(|error| format!("trouble at call {call}: {error}"))?;
+        }
+        Ok(cuts)
+    }
+}
+
+/// Cuts the power once for each of the ways that differ in one change from all or nothing.
+fn cut_at(run: &Run, events: usize, left_out: Option<&Site>) -> Result<usize, String> {
+    let cut = |how| {
+        let mut luck = Luck::new(how);
+        let state = run.cut(events, &mut luck).map_err(|error| format!("{how:?}: {error}"))?;
+        state.finish(left_out).map_err(|error| format!("{how:?}: {error}"))?;
+        Ok::<_, String>(luck.asked())
+    };
+    cut(How::Nothing)?;
+    let changes = cut(How::Everything)?;
+    for change in 0..changes {
+        cut(How::Only(change))?;
+        cut(How::AllBut(change))?;
+    }
+    Ok(2 + 2 * changes)
+}
