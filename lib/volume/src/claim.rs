@@ -140,8 +140,8 @@ impl Claim {
         if !is_named(&lock, &folder.join(LOCK)) {
             return Ok(None);
         }
-        // Also what the owner had renamed and not yet synced: what it did last must not be undone any more.
-        for folder in [&parent, &folder, &volume.rejected(), volume.root()] {
+        // The claim too: what its owner moved into or out of it last, and did not sync, must not be undone any more.
+        for folder in [&parent, &folder] {
             fs::sync_folder(folder).act("sync folder", folder)?;
         }
         let claim =

@@ -58,7 +58,6 @@ fn publish_rejected(claim: &Claim) -> Result<(), Error> {
     }
     if any {
         fs::sync_folder(&folder).act("sync folder", &folder)?;
-        claim.sync()?;
     }
     Ok(())
 }

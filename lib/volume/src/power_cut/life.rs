@@ -57,7 +57,7 @@ impl<'a> Life<'a> {
         self.cuts += 1;
         let calls = &run.machine.calls;
         let last = run.machine.events.len();
-        let events = self.rng.choice(calls).copied().unwrap_or(last);
+        let events = self.rng.choice(calls).map_or(last, |call| call.events);
         run.cut(events, &mut Luck::draw(&mut self.rng))
     }
 

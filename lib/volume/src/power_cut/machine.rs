@@ -45,12 +45,22 @@ pub(super) enum Event {
     World(Deed),
 }
 
+/// A call of the protocol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    /// How many events came before it.
+    pub(super) events: usize,
+    /// Its number among its program's calls.
+    pub(super) number: usize,
+    pub(super) act: &'static str,
+}
+
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) folder: Folder,
     pub(super) events: Vec<Event>,
-    /// How many events came before each call of the protocol.
-    pub(super) calls: Vec<usize>,
+    /// Each call of the protocol that was to be made.
+    pub(super) calls: Vec<Noted>,
     /// Where syncs and renames are asked for.
     pub(super) sites: BTreeSet<Site>,
     /// What programs complained of that nothing troubled.
@@ -224,14 +234,14 @@ impl Machine {
         if Site::is_self_test(at) {
             return Fate::Unnoted;
         }
-        self.calls.push(self.events.len());
+        program.calls += 1;
+        self.calls.push(Noted { events: self.events.len(), number: program.calls, act: call.act() });
         if let Some(site) = site {
             if self.left_out.as_ref() == Some(&site) {
                 return Fate::LeftOut;
             }
             self.sites.insert(site);
         }
-        program.calls += 1;
         let trouble = program.troubles.remove(&program.calls);
         self.was_troubled |= trouble.is_some();
         match trouble {

@@ -3,7 +3,7 @@
 use super::batch_file::BatchFile;
 use super::change::Rule;
 use super::luck::{How, Luck};
-use super::machine::{self, Trouble, Troubles};
+use super::machine::{self, Noted, Trouble, Troubles};
 use super::run::{Run, State};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
@@ -73,13 +73,24 @@ impl Script {
 
     /// Cuts the power at every call; returns how often.
     pub(super) fn cut_everywhere(&self, rule: Rule, left_out: Option<&Site>) -> Result<usize, String> {
-        let run = self.run(rule, left_out, None)?;
-        let mut cuts = 0;
-        for events in &run.machine.calls {
-            cuts += cut_at(&run, *events, left_out)
-                .map_err(|error| format!("cut after {events} events: {error}"))?;
-        }
-        Ok(cuts)
+        cut_everywhere(&self.run(rule, left_out, None)?, left_out)
+    }
+
+    /// Kills the last program but one at its first write, then cuts the power at every call; returns how often.
+    pub(super) fn cut_everywhere_after_a_kill(
+        &self,
+        rule: Rule,
+        left_out: Option<&Site>,
+    ) -> Result<usize, String> {
+        let (killed, run) = (self.programs.len() - 2, self.run(rule, left_out, None)?);
+        let mut programs = 0;
+        let first_write = run.machine.calls.iter().find(|call| {
+            programs += usize::from(call.number == 1);
+            programs == killed + 1 && call.act == "write"
+        });
+        let kill: fn() -> Trouble = || Trouble::Kill;
+        let accident = first_write.map(|call| (killed, call.number, kill));
+        cut_everywhere(&self.run(rule, left_out, accident)?, left_out)
     }
 
     /// Troubles the last program but one at each of its calls in turn, then cuts the power at the end; returns how often.
@@ -102,6 +113,15 @@ impl Script {
         }
         Ok(cuts)
     }
+}
+
+fn cut_everywhere(run: &Run, left_out: Option<&Site>) -> Result<usize, String> {
+    let mut cuts = 0;
+    for Noted { events, .. } in &run.machine.calls {
+        cuts +=
+            cut_at(run, *events, left_out).map_err(|error| format!("cut after {events} events: {error}"))?;
+    }
+    Ok(cuts)
 }
 
 /// Cuts the power once for each of the ways that differ in one change from all or nothing.
