@@ -58,7 +58,9 @@ impl BatchFile {
     }
 
     fn reaching(&self, stage: usize) -> impl Iterator<Item = String> {
-        let reaches = move |line: &&String| (self.stage..stage).all(|earlier| !is_refused(line, earlier));
+        let reaches = move |line: &&String| {
+            self.stage <= stage && (self.stage..stage).all(|earlier| !is_refused(line, earlier))
+        };
         self.lines.iter().filter(reaches).map(move |line| format!("{} {line}", FORMATS[stage]))
     }
 }

@@ -64,10 +64,11 @@ impl State {
     /// Runs every stage to its end, undisturbed, and checks that nothing is lost, left or doubled.
     pub(super) fn finish(&self, left_out: Option<&Site>) -> Result<Run, String> {
         let run = self.run(left_out, |root, abilities| {
-            let stages = (0..STAGES.len()).map(Program::Stage);
-            for program in std::iter::once(Program::Draft(None)).chain(stages) {
-                machine::run(Troubles::new(), false, || program.run(root, abilities));
-            }
+            machine::run(Troubles::new(), false, || {
+                let Some(volume) = abilities.open(root) else { return };
+                Program::Draft(None).work(&volume);
+                (0..STAGES.len()).map(Program::Stage).for_each(|stage| stage.work(&volume));
+            });
         })?;
         let end = run.end()?;
         promises::are_kept_in_the_end(&end.disk, &end.world)?;

@@ -32,7 +32,7 @@ pub(super) struct Abilities {
 
 impl Abilities {
     /// Opens the volume; a program that cannot is started anew.
-    fn open(self, root: &Path) -> Option<Volume> {
+    pub(super) fn open(self, root: &Path) -> Option<Volume> {
         (0..MOST_STARTS).find_map(|_| Volume::with(root, self.no_replace, self.leases).ok())
     }
 }
@@ -49,13 +49,19 @@ pub(super) enum Program {
 }
 
 impl Program {
+    /// Opens the volume and works on it.
     pub(super) fn run(self, root: &Path, abilities: Abilities) {
-        let Some(volume) = abilities.open(root) else {
-            return machine::give_up("the volume cannot be opened");
-        };
+        match abilities.open(root) {
+            Some(volume) => self.work(&volume),
+            None => machine::give_up("the volume cannot be opened"),
+        }
+    }
+
+    /// Works on an open volume.
+    pub(super) fn work(self, volume: &Volume) {
         match self {
             Program::Stage(stage) => {
-                Worker::new(&volume, stage).run(usize::MAX, |worker, claim| worker.work(claim))
+                Worker::new(volume, stage).run(usize::MAX, |worker, claim| worker.work(claim))
             }
             Program::GiveBack(stage, file) => {
                 let give_back = |_: &mut Worker, claim: Claim| {
@@ -70,10 +76,10 @@ impl Program {
                     }
                     Ok(())
                 };
-                Worker::new(&volume, stage).run(1, give_back);
+                Worker::new(volume, stage).run(1, give_back);
             }
             Program::Draft(file) => {
-                if let Err(error) = draft(&volume, file) {
+                if let Err(error) = draft(volume, file) {
                     machine::complain(&error);
                 }
             }
