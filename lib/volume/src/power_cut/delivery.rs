@@ -6,7 +6,7 @@ use std::io::Read as _;
 
 use super::batch_file::is_refused;
 use super::machine;
-use super::stages::{lines, reject};
+use super::worker::{lines, reject};
 use super::world::{Deed, DocumentKey};
 use crate::{Batch, Error, Journal};
 

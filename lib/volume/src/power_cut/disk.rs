@@ -6,6 +6,7 @@
 //! it, and so is what lies in such a folder.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::change::{Change, Move, Node, Place, ROOT, Rule};
 use super::content::Content;
@@ -72,6 +73,21 @@ impl Disk {
     /// A file's durable content; `None` for a folder.
     pub(super) fn content(&self, node: Node) -> Option<&Content> {
         self.nodes[node].file.as_ref().map(|versions| &versions.synced)
+    }
+
+    /// Every file that is durable, by its path.
+    pub(super) fn files(&self) -> BTreeMap<PathBuf, Content> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![(ROOT, PathBuf::new())];
+        while let Some((folder, path)) = folders.pop() {
+            for (name, node) in self.children(folder) {
+                match self.content(node) {
+                    Some(content) => drop(files.insert(path.join(name), content.clone())),
+                    None => folders.push((node, path.join(name))),
+                }
+            }
+        }
+        files
     }
 
     pub(super) fn apply(&mut self, change: Change) {

@@ -1,6 +1,7 @@
 //! A real folder that holds what a disk of the model holds.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::change::{Node, Place, ROOT};
+use super::content::Content;
 use super::disk::Disk;
 use super::stages::DRAFTS;
 
@@ -27,11 +29,11 @@ impl Folder {
         let place = tempfile::Builder::new().prefix("power-cut-").tempdir_in(memory())?;
         let mut folder = Folder { place, nodes: 1, names: BTreeMap::new(), inodes: HashMap::new() };
         let mut laid = disk.another();
-        folder.lay(disk, ROOT, &mut laid, ROOT, PathBuf::new())?;
+        folder.lay(disk, ROOT, &mut laid, ROOT, Path::new(""))?;
         Ok((folder, laid))
     }
 
-    fn lay(&mut self, disk: &Disk, from: Node, laid: &mut Disk, to: Node, below: PathBuf) -> io::Result<()> {
+    fn lay(&mut self, disk: &Disk, from: Node, laid: &mut Disk, to: Node, below: &Path) -> io::Result<()> {
         for (name, child) in disk.children(from) {
             let name = if below == drafts() { aged(name) } else { name.to_owned() };
             let (below, place) = (below.join(&name), (to, name));
@@ -45,7 +47,7 @@ impl Folder {
             if content.is_some() {
                 self.opened(&path, node)?;
             } else {
-                self.lay(disk, child, laid, node, below)?;
+                self.lay(disk, child, laid, node, &below)?;
             }
         }
         Ok(())
@@ -63,6 +65,24 @@ impl Folder {
     fn opened(&mut self, path: &Path, node: Node) -> io::Result<()> {
         self.inodes.insert(std::fs::symlink_metadata(path)?.ino(), node);
         Ok(())
+    }
+
+    /// Every file that is really there, by its path.
+    pub(super) fn files(&self) -> io::Result<BTreeMap<PathBuf, Content>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.root().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let below = path.strip_prefix(self.root()).unwrap_or(&path).to_owned();
+                    files.insert(below, Content::of(&File::open(&path)?)?);
+                }
+            }
+        }
+        Ok(files)
     }
 
     /// Names what has just been made at `path`.
@@ -99,7 +119,7 @@ impl Folder {
     }
 
     /// An open file's.
-    pub(super) fn file(&self, file: &std::fs::File) -> Option<Node> {
+    pub(super) fn file(&self, file: &File) -> Option<Node> {
         self.inodes.get(&file.metadata().ok()?.ino()).copied()
     }
 

@@ -8,8 +8,9 @@ use super::content::Content;
 use super::disk::Disk;
 use super::folder::Folder;
 use super::luck::{How, Luck};
-use super::machine::{self, Event, Machine, Troubles};
+use super::machine;
 use super::promises;
+use super::recorder::{Event, Machine, Troubles};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
 use super::world::{Deed, World};
@@ -92,7 +93,7 @@ impl Run {
     }
 
     /// What is there in the end, without a power cut.
-    fn end(&self) -> Result<State, String> {
+    pub(super) fn end(&self) -> Result<State, String> {
         self.cut(self.machine.events.len(), &mut Luck::new(How::Everything))
     }
 }

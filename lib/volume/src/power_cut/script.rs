@@ -3,7 +3,8 @@
 use super::batch_file::BatchFile;
 use super::change::Rule;
 use super::luck::{How, Luck};
-use super::machine::{self, Noted, Trouble, Troubles};
+use super::machine;
+use super::recorder::{Noted, Trouble, Troubles};
 use super::run::{Run, State};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
@@ -47,11 +48,14 @@ impl Script {
             Script::new(&["0."], vec![Program::Stage(0), Program::Stage(0)]),
             Script::new(&["0."], vec![Program::Stage(0), Program::GiveBack(0, None)]),
             Script::new(&["0."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
-            Script::new(
-                &["2...2"],
-                vec![Program::Stage(0), Program::Stage(1), Program::Stage(2), Program::Stage(2)],
-            ),
+            Script::taken_over(),
         ]
+    }
+
+    /// Delivered by one, or by another that takes over.
+    pub(super) fn taken_over() -> Self {
+        let programs = [0, 1, 2, 2].map(Program::Stage).to_vec();
+        Script::new(&["2...2"], programs)
     }
 
     /// Runs it.
@@ -101,17 +105,30 @@ impl Script {
         trouble: fn() -> Trouble,
     ) -> Result<usize, String> {
         let mut cuts = 0;
-        for call in 1.. {
-            let troubled = self.programs.len() - 2;
-            let run = self.run(rule, left_out, Some((troubled, call, trouble)))?;
-            if !run.machine.was_troubled {
-                break;
-            }
-            let end = run.machine.events.len();
-            cuts +=
-                cut_at(&run, end, left_out).map_err(|error| format!("trouble at call {call}: {error}"))?;
+        for run in self.troubled(rule, left_out, trouble) {
+            let run = run?;
+            cuts += cut_at(&run, run.machine.events.len(), left_out)?;
         }
         Ok(cuts)
+    }
+
+    /// Troubles the last program but one at each of its calls in turn, and finishes what it was about.
+    pub(super) fn finish_in_spite_of(&self, trouble: fn() -> Trouble) -> Result<(), String> {
+        self.troubled(Rule::Either, None, trouble).try_for_each(|run| run?.end()?.finish(None).map(drop))
+    }
+
+    /// Runs in each of which another call of the last program but one is troubled.
+    pub(super) fn troubled(
+        &self,
+        rule: Rule,
+        left_out: Option<&Site>,
+        trouble: fn() -> Trouble,
+    ) -> impl Iterator<Item = Result<Run, String>> {
+        let runs = (1..).map(move |call| {
+            let run = self.run(rule, left_out, Some((self.programs.len() - 2, call, trouble)));
+            run.map_err(|error| format!("trouble at call {call}: {error}"))
+        });
+        runs.take_while(|run| !matches!(run, Ok(run) if !run.machine.was_troubled))
     }
 }
 

@@ -1,0 +1,204 @@
+//! What a machine knows: what was done on it so far, and what is to go wrong.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::panic::Location;
+
+use super::change::{Change, Move};
+use super::content::Content;
+use super::folder::Folder;
+use super::site::Site;
+use super::world::Deed;
+use crate::Error;
+use crate::fs::Call;
+
+/// What happens to a program at one of its calls.
+pub(super) enum Trouble {
+    /// It is killed before the call.
+    Kill,
+    /// The call fails, and did nothing.
+    Fail,
+    /// The call fails, and did what it was to do.
+    FailAfterwards,
+    /// It stands still before the call while something else happens.
+    Pause(Box<dyn FnOnce()>),
+}
+
+/// A program's calls that are troubled, by their numbers, counted from 1.
+pub(super) type Troubles = HashMap<usize, Trouble>;
+
+/// What happened, in its order.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    Disk(Change),
+    World(Deed),
+}
+
+/// A call of the protocol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    /// How many events came before it.
+    pub(super) events: usize,
+    /// Its number among its program's calls.
+    pub(super) number: usize,
+    pub(super) act: &'static str,
+}
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) folder: Folder,
+    pub(super) events: Vec<Event>,
+    /// Each call of the protocol that was to be made.
+    pub(super) calls: Vec<Noted>,
+    /// Where syncs and renames are asked for.
+    pub(super) sites: BTreeSet<Site>,
+    /// What programs complained of that nothing troubled.
+    pub(super) complaints: Vec<String>,
+    /// Whether any trouble came.
+    pub(super) was_troubled: bool,
+    pub(super) left_out: Option<Site>,
+    pub(super) programs: Vec<Program>,
+}
+
+/// A program that runs, as the machine sees it.
+#[derive(Default)]
+pub(super) struct Program {
+    calls: usize,
+    pub(super) troubles: Troubles,
+    pub(super) is_dead: bool,
+    pub(super) was_troubled: bool,
+    pub(super) was_paused: bool,
+    pub(super) was_robbed: bool,
+    /// The locks that it took itself, if it gets those that others hold, too.
+    pub(super) robs: Option<HashSet<u64>>,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a call.
+pub(super) enum Fate {
+    Made,
+    Unnoted,
+    LeftOut,
+    Refused,
+    Troubled(Trouble),
+}
+
+impl Machine {
+    pub(super) fn new(folder: Folder, left_out: Option<Site>) -> Self {
+        Machine {
+            folder,
+            events: Vec::new(),
+            calls: Vec::new(),
+            sites: BTreeSet::new(),
+            complaints: Vec::new(),
+            was_troubled: false,
+            left_out,
+            programs: Vec::new(),
+        }
+    }
+
+    /// Notes that a program starts.
+    pub(super) fn begin(&mut self, troubles: Troubles, robs: bool) {
+        if robs {
+            self.programs.iter_mut().for_each(|program| program.was_robbed = true);
+        }
+        let robs = robs.then(HashSet::new);
+        self.programs.push(Program { troubles, robs, ..Program::default() });
+    }
+
+    /// The program that runs, unless it is dead.
+    pub(super) fn living(&mut self) -> Option<&mut Program> {
+        self.programs.last_mut().filter(|program| !program.is_dead)
+    }
+
+    pub(super) fn fate(&mut self, call: Call<'_>, at: &'static Location<'static>) -> Fate {
+        let site = Site::of(call, at, &self.folder);
+        let program = self.programs.last_mut().expect("only programs make calls");
+        if program.is_dead {
+            return Fate::Refused;
+        }
+        if Site::is_self_test(at) {
+            return Fate::Unnoted;
+        }
+        program.calls += 1;
+        self.calls.push(Noted { events: self.events.len(), number: program.calls, act: call.act() });
+        if let Some(site) = site {
+            if self.left_out.as_ref() == Some(&site) {
+                return Fate::LeftOut;
+            }
+            self.sites.insert(site);
+        }
+        let trouble = program.troubles.remove(&program.calls);
+        self.was_troubled |= trouble.is_some();
+        match trouble {
+            None => Fate::Made,
+            Some(Trouble::Kill) => {
+                program.is_dead = true;
+                Fate::Refused
+            }
+            Some(trouble) => {
+                let is_pause = matches!(trouble, Trouble::Pause(_));
+                program.was_paused |= is_pause;
+                program.was_troubled |= !is_pause;
+                Fate::Troubled(trouble)
+            }
+        }
+    }
+
+    /// Notes what a call did that was made; `failed`: it was told otherwise.
+    pub(super) fn record(&mut self, call: Call<'_>, failed: bool) {
+        let change = match call {
+            Call::Sync(_) | Call::SyncData(_) | Call::SyncFolder(_) if failed => {
+                return self.record_failure(call);
+            }
+            Call::Create(path) => {
+                let content = File::open(path).and_then(|file| Content::of(&file)).expect("it can be read");
+                Change::MadeFile(self.folder.made(path, true).expect("it was just made"), content)
+            }
+            Call::MakeFolder(path) => {
+                Change::MadeFolder(self.folder.made(path, false).expect("it was just made"))
+            }
+            Call::Write(file) | Call::MakeReadOnly(file) => {
+                let Some(node) = self.folder.file(file) else { return };
+                Change::Written(node, Content::of(file).expect("new files can be read"))
+            }
+            Call::Sync(file) => Change::Synced(self.folder.file(file).expect("it was made here")),
+            Call::SyncData(file) => Change::DataSynced(self.folder.file(file).expect("it was made here")),
+            Call::SyncFolder(path) => Change::FolderSynced(self.folder.node(path).expect("it is there")),
+            Call::Rename { from, to } => {
+                let (node, from, to) = self.folder.moved(from, to);
+                Change::Moved(Move::new(node, Some(from), Some(to)))
+            }
+            Call::Unlink(path) | Call::RemoveFolder(path) => {
+                let (node, place) = self.folder.gone(path);
+                Change::Moved(Move::new(node, Some(place), None))
+            }
+        };
+        self.events.push(Event::Disk(change));
+    }
+
+    pub(super) fn record_failure(&mut self, call: Call<'_>) {
+        if let Call::Sync(file) | Call::SyncData(file) = call {
+            let node = self.folder.file(file).expect("it was made here");
+            self.events.push(Event::Disk(Change::SyncFailed(node)));
+        }
+    }
+
+    /// A program that nothing troubled has nothing to complain of, and every complaint names act and path.
+    pub(super) fn complain(&mut self, error: &Error) {
+        let root = self.folder.root();
+        let Some(program) = self.programs.last().filter(|program| !program.is_dead) else { return };
+        let is_fine = match error {
+            Error::Fenced { .. } => program.was_robbed,
+            Error::Io { act, path, .. } => program.was_troubled && !act.is_empty() && path.starts_with(root),
+        };
+        if !is_fine {
+            self.complaints.push(format!("{error}: {:?}", std::error::Error::source(error)));
+        }
+    }
+}
