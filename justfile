@@ -49,6 +49,10 @@ fuzz SECONDS="60":
 soak DURATION="2m":
     SOAK={{DURATION}} cargo test --package end-to-end --test soak -- --include-ignored --nocapture
 
+# Many more power cuts than the tests try: half an hour for the million.
+power-cuts CUTS="1000000":
+    POWER_CUTS={{CUTS}} cargo test --release -p volume --lib power_cuts_at_any_time -- --nocapture
+
 # A file's way end to end, on this machine: Ctrl-C ends it.
 run *ARGS:
     cargo run --release -- {{ARGS}}

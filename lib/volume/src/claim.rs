@@ -140,7 +140,8 @@ impl Claim {
         if !is_named(&lock, &folder.join(LOCK)) {
             return Ok(None);
         }
-        // The claim too: what its owner moved into or out of it last, and did not sync, must not be undone any more.
+        // Else a power cut could give another owner this generation, and names that are taken; or undo what the owner
+        // before moved into or out of the claim last, and did not sync.
         for folder in [&parent, &folder] {
             fs::sync_folder(folder).act("sync folder", folder)?;
         }

@@ -13,9 +13,14 @@ const LIVES: u64 = 100;
 
 #[test]
 fn without_any_one_of_its_syncs_and_renames_the_protocol_breaks() {
+    let ways = ways();
+    let lives = (0..LIVES).map(|seed| Life::new(seed, None).first_run(Rule::Either).unwrap());
+    let mut sites: BTreeSet<Site> = lives.flat_map(|run| run.machine.sites).collect();
+    sites.extend(ways.iter().flat_map(|way| way.sites.clone()));
     let mut needless = Vec::new();
-    for site in sites() {
-        match break_without(&site) {
+    for site in sites {
+        let mut near = ways.iter().filter(|way| way.sites.contains(&site));
+        match near.find_map(|way| (way.lead)(&way.script, &site).err()) {
             Some(broken) => println!("without {site}: {broken}"),
             None => needless.push(site.to_string()),
         }
@@ -23,26 +28,36 @@ fn without_any_one_of_its_syncs_and_renames_the_protocol_breaks() {
     assert!(needless.is_empty(), "nothing breaks without {needless:#?}");
 }
 
-fn sites() -> BTreeSet<Site> {
-    let lives = (0..LIVES).map(|seed| Life::new(seed, None).first_run(Rule::Either));
-    let pairs = Script::pairs();
-    let kills = pairs.iter().flat_map(|pair| pair.troubled(Rule::Either, None, || Trouble::Kill));
-    lives.chain(kills).flat_map(|run| run.unwrap().machine.sites).collect()
+/// A way to see something break.
+struct Way {
+    script: Script,
+    /// What it comes by.
+    sites: BTreeSet<Site>,
+    lead: fn(&Script, &Site) -> Result<(), String>,
 }
 
-/// How the protocol breaks without what is asked for at one place; scripts that come by it undisturbed are tried first.
-fn break_without(site: &Site) -> Option<String> {
-    let (rule, left_out) = (Rule::Either, Some(site));
-    let mut scripts = Script::pairs();
-    scripts.extend([Script::own_name(), Script::whole_way()]);
-    let is_near = |script: &Script| script.run(rule, None, None).unwrap().machine.sites.contains(site);
-    scripts.retain(is_near);
-    let undisturbed = scripts.iter().find_map(|script| script.cut_everywhere(rule, left_out).err());
-    let taken_over = || Script::taken_over().cut_everywhere_after_a_kill(rule, left_out).err();
-    let killed = || {
-        Script::pairs()
-            .iter()
-            .find_map(|pair| pair.trouble_everywhere(rule, left_out, || Trouble::Kill).err())
-    };
-    undisturbed.or_else(taken_over).or_else(killed)
+/// All of them, the short ones first.
+fn ways() -> Vec<Way> {
+    let undisturbed = Script::pairs().into_iter().chain([Script::own_name(), Script::whole_way()]);
+    let undisturbed = undisturbed.map(|script| Way {
+        sites: script.run(Rule::Either, None, None).unwrap().machine.sites,
+        lead: |script, left_out| script.cut_everywhere(Rule::Either, Some(left_out)),
+        script,
+    });
+    let killed = Script::pairs().into_iter().map(|script| Way {
+        sites: of_all_kills(&script),
+        lead: |script, left_out| script.trouble_everywhere(Rule::Either, Some(left_out), || Trouble::Kill),
+        script,
+    });
+    let taken_over = [Script::taken_over()].map(|script| Way {
+        sites: of_all_kills(&script),
+        lead: |script, left_out| script.cut_everywhere_after_a_kill(Rule::Either, Some(left_out)),
+        script,
+    });
+    undisturbed.chain(taken_over).chain(killed).collect()
+}
+
+fn of_all_kills(script: &Script) -> BTreeSet<Site> {
+    let runs = script.troubled(Rule::Either, None, || Trouble::Kill);
+    runs.flat_map(|run| run.unwrap().machine.sites).collect()
 }

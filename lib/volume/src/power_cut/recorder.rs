@@ -44,7 +44,7 @@ pub(super) struct Noted {
     pub(super) act: &'static str,
 }
 
-#[derive(Debug)]
+/// What was done so far, and who runs.
 pub(super) struct Machine {
     pub(super) folder: Folder,
     pub(super) events: Vec<Event>,
@@ -56,7 +56,7 @@ pub(super) struct Machine {
     pub(super) complaints: Vec<String>,
     /// Whether any trouble came.
     pub(super) was_troubled: bool,
-    pub(super) left_out: Option<Site>,
+    left_out: Option<Site>,
     pub(super) programs: Vec<Program>,
 }
 
@@ -64,19 +64,13 @@ pub(super) struct Machine {
 #[derive(Default)]
 pub(super) struct Program {
     calls: usize,
-    pub(super) troubles: Troubles,
-    pub(super) is_dead: bool,
+    troubles: Troubles,
+    is_dead: bool,
     pub(super) was_troubled: bool,
     pub(super) was_paused: bool,
-    pub(super) was_robbed: bool,
+    was_robbed: bool,
     /// The locks that it took itself, if it gets those that others hold, too.
     pub(super) robs: Option<HashSet<u64>>,
-}
-
-impl std::fmt::Debug for Program {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program").field("calls", &self.calls).finish_non_exhaustive()
-    }
 }
 
 /// What becomes of a call.
@@ -191,8 +185,8 @@ impl Machine {
 
     /// A program that nothing troubled has nothing to complain of, and every complaint names act and path.
     pub(super) fn complain(&mut self, error: &Error) {
-        let root = self.folder.root();
-        let Some(program) = self.programs.last().filter(|program| !program.is_dead) else { return };
+        let root = self.folder.root().to_owned();
+        let Some(program) = self.living() else { return };
         let is_fine = match error {
             Error::Fenced { .. } => program.was_robbed,
             Error::Io { act, path, .. } => program.was_troubled && !act.is_empty() && path.starts_with(root),

@@ -16,7 +16,7 @@ use super::stages::{Abilities, Program, STAGES};
 use super::world::{Deed, World};
 
 /// What there is when the power comes back.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct State {
     pub(super) disk: Disk,
     pub(super) world: World,
@@ -24,7 +24,6 @@ pub(super) struct State {
 }
 
 /// All that happened in a run.
-#[derive(Debug)]
 pub(super) struct Run {
     start: State,
     pub(super) machine: Machine,

@@ -47,7 +47,8 @@ impl Script {
             Script::new(&[], vec![thrown_away, draft("another")]),
             Script::new(&["0."], vec![Program::Stage(0), Program::Stage(0)]),
             Script::new(&["0."], vec![Program::Stage(0), Program::GiveBack(0, None)]),
-            Script::new(&["0."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
+            Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
+            Script::new(&["."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
             Script::taken_over(),
         ]
     }
@@ -75,17 +76,18 @@ impl Script {
         })
     }
 
-    /// Cuts the power at every call; returns how often.
-    pub(super) fn cut_everywhere(&self, rule: Rule, left_out: Option<&Site>) -> Result<usize, String> {
-        cut_everywhere(&self.run(rule, left_out, None)?, left_out)
+    /// Cuts the power at every call.
+    pub(super) fn cut_everywhere(&self, rule: Rule, left_out: Option<&Site>) -> Result<(), String> {
+        let run = self.run(rule, left_out, None)?;
+        cut_at_each(&run, &run.machine.calls, left_out)
     }
 
-    /// Kills the last program but one at its first write, then cuts the power at every call; returns how often.
+    /// Kills the last program but one at its first write, then cuts the power at every call of the last.
     pub(super) fn cut_everywhere_after_a_kill(
         &self,
         rule: Rule,
         left_out: Option<&Site>,
-    ) -> Result<usize, String> {
+    ) -> Result<(), String> {
         let (killed, run) = (self.programs.len() - 2, self.run(rule, left_out, None)?);
         let mut programs = 0;
         let first_write = run.machine.calls.iter().find(|call| {
@@ -94,22 +96,23 @@ impl Script {
         });
         let kill: fn() -> Trouble = || Trouble::Kill;
         let accident = first_write.map(|call| (killed, call.number, kill));
-        cut_everywhere(&self.run(rule, left_out, accident)?, left_out)
+        let run = self.run(rule, left_out, accident)?;
+        let calls = &run.machine.calls;
+        let last = calls.iter().rposition(|call| call.number == 1).unwrap_or_default();
+        cut_at_each(&run, &calls[last..], left_out)
     }
 
-    /// Troubles the last program but one at each of its calls in turn, then cuts the power at the end; returns how often.
+    /// Troubles the last program but one at each of its calls in turn, then cuts the power at the end.
     pub(super) fn trouble_everywhere(
         &self,
         rule: Rule,
         left_out: Option<&Site>,
         trouble: fn() -> Trouble,
-    ) -> Result<usize, String> {
-        let mut cuts = 0;
-        for run in self.troubled(rule, left_out, trouble) {
+    ) -> Result<(), String> {
+        self.troubled(rule, left_out, trouble).try_for_each(|run| {
             let run = run?;
-            cuts += cut_at(&run, run.machine.events.len(), left_out)?;
-        }
-        Ok(cuts)
+            cut_at(&run, run.machine.events.len(), left_out)
+        })
     }
 
     /// Troubles the last program but one at each of its calls in turn, and finishes what it was about.
@@ -132,17 +135,14 @@ impl Script {
     }
 }
 
-fn cut_everywhere(run: &Run, left_out: Option<&Site>) -> Result<usize, String> {
-    let mut cuts = 0;
-    for Noted { events, .. } in &run.machine.calls {
-        cuts +=
-            cut_at(run, *events, left_out).map_err(|error| format!("cut after {events} events: {error}"))?;
-    }
-    Ok(cuts)
+fn cut_at_each(run: &Run, calls: &[Noted], left_out: Option<&Site>) -> Result<(), String> {
+    calls.iter().try_for_each(|Noted { events, .. }| {
+        cut_at(run, *events, left_out).map_err(|error| format!("cut after {events} events: {error}"))
+    })
 }
 
 /// Cuts the power once for each of the ways that differ in one change from all or nothing.
-fn cut_at(run: &Run, events: usize, left_out: Option<&Site>) -> Result<usize, String> {
+fn cut_at(run: &Run, events: usize, left_out: Option<&Site>) -> Result<(), String> {
     let cut = |how| {
         let mut luck = Luck::new(how);
         let state = run.cut(events, &mut luck).map_err(|error| format!("{how:?}: {error}"))?;
@@ -155,5 +155,5 @@ fn cut_at(run: &Run, events: usize, left_out: Option<&Site>) -> Result<usize, St
         cut(How::Only(change))?;
         cut(How::AllBut(change))?;
     }
-    Ok(2 + 2 * changes)
+    Ok(())
 }

@@ -64,9 +64,9 @@ impl Program {
                         machine::note(Deed::PutIn(file.clone()));
                         machine::drop_in(&name, &file.text(stage));
                     }
-                    let (volume, format) = (claim.volume.clone(), FORMATS[stage]);
+                    let waiting = volume.waiting(FORMATS[stage])?;
                     claim.put_back()?;
-                    if machine::is_undisturbed() && volume.waiting(format)? == 0 {
+                    if machine::is_undisturbed() && volume.waiting(FORMATS[stage])? == waiting {
                         machine::give_up("what was given back is not there");
                     }
                     Ok(())
