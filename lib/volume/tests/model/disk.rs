@@ -225,3 +225,73 @@ impl Disk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{Content, PARTIAL, WHOLE};
+    use crate::place::{Own, Public};
+
+    const HALF: Content = Content { file: 0, version: PARTIAL };
+    const FULL: Content = Content { version: WHOLE, ..HALF };
+
+    fn own() -> Place {
+        Place::claim(0, Slot::Own(Own::Output, 1))
+    }
+
+    fn public() -> Place {
+        Place::public(1, Public::Plain)
+    }
+
+    /// A file made, written and renamed in a folder that is durable.
+    fn published() -> Disk {
+        let mut names = Names::default();
+        names.set(Place::claim(0, Slot::Folder), 1);
+        let mut disk = Disk::new(names, true);
+        disk.change(Change::Put(own(), HALF.value()));
+        disk.change(Change::Content(own(), FULL.value()));
+        disk.change(Change::Move(own(), public()));
+        disk
+    }
+
+    /// What a cut can leave under the two names.
+    fn left(disk: &Disk) -> Vec<(u8, u8)> {
+        let mut left: Vec<_> =
+            disk.cuts().iter().map(|names| (names.get(own()), names.get(public()))).collect();
+        left.sort_unstable();
+        left
+    }
+
+    #[test]
+    fn any_unsynced_change_can_be_lost_but_not_what_another_rests_on() {
+        let (half, full) = (HALF.value(), FULL.value());
+        assert_eq!(left(&published()), [(0, 0), (0, half), (0, full), (half, 0), (full, 0)]);
+    }
+
+    #[test]
+    fn a_folders_sync_keeps_names_and_no_content() {
+        let mut disk = published();
+        disk.sync_folder(Folder::Data);
+        assert_eq!(left(&disk), [(0, HALF.value())]);
+    }
+
+    #[test]
+    fn a_files_sync_keeps_its_content_and_no_name() {
+        let mut disk = Disk::new(published().durable, true);
+        disk.change(Change::Put(own(), HALF.value()));
+        disk.change(Change::Content(own(), FULL.value()));
+        disk.sync_file(own());
+        assert_eq!(left(&disk), [(0, 0), (FULL.value(), 0)]);
+    }
+
+    #[test]
+    fn a_folder_that_is_lost_takes_its_files_along() {
+        let mut disk = Disk::new(Names::default(), true);
+        disk.change(Change::Put(Place::claim(0, Slot::Folder), 1));
+        disk.appear(public(), FULL.value());
+        disk.change(Change::Move(public(), own()));
+        let mut left = left(&disk);
+        left.dedup();
+        assert_eq!(left, [(0, 0), (0, FULL.value()), (FULL.value(), 0)]);
+    }
+}

@@ -42,15 +42,17 @@ pub(crate) struct Report {
 pub(crate) struct Violation {
     pub(crate) flaw: String,
     /// The steps that lead there, the shortest way.
-    pub(crate) trace: Vec<String>,
+    pub(crate) steps: Vec<String>,
+    pub(crate) state: String,
 }
 
 impl Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} states, {} transitions, {} ends", self.states, self.transitions, self.ends)?;
-        let Some(Violation { flaw, trace }) = &self.violation else { return Ok(()) };
-        write!(f, "\n{flaw}, after {} steps:", trace.len())?;
-        trace.iter().try_for_each(|step| write!(f, "\n  {step}"))
+        let Some(Violation { flaw, steps, state }) = &self.violation else { return Ok(()) };
+        write!(f, "\n{flaw}, after {} steps:", steps.len())?;
+        steps.iter().try_for_each(|step| write!(f, "\n  {step}"))?;
+        write!(f, "\n{state}")
     }
 }
 
@@ -59,8 +61,9 @@ pub(crate) fn explore<M: Model>(model: &M) -> Report {
     let mut search = Search { model, seen: Seen::default(), nodes: Vec::new(), edges: Vec::new() };
     let mut report = Report::default();
     let mut ends = Vec::new();
-    let mut level = vec![(0, model.initial())];
-    let _ = search.visit(&model.initial(), 0);
+    let initial = model.initial();
+    let (root, _) = search.visit(&initial, 0);
+    let mut level = vec![(root, initial)];
     let mut steps = Vec::new();
     while !level.is_empty() && report.violation.is_none() {
         let mut next_level = Vec::new();
@@ -150,18 +153,16 @@ impl<M: Model> Search<'_, M> {
             way.push(self.nodes[*from as usize].1);
         }
         let mut state = self.model.initial();
-        let mut trace = Vec::new();
-        let mut steps = Vec::new();
+        let (mut steps, mut next) = (Vec::new(), Vec::new());
         for index in way.iter().rev().skip(1) {
-            self.model.next(&state, &mut steps);
+            self.model.next(&state, &mut next);
             let is_next = |state: &M::State| self.model.fingerprint(state) == self.nodes[*index as usize].0;
-            let found = steps.drain(..).find(|(_, _, next)| is_next(next));
+            let found = next.drain(..).find(|(_, _, next)| is_next(next));
             let (step, _, next) = found.expect("the way was found by the same steps");
-            trace.push(format!("{step:?}"));
+            steps.push(format!("{step:?}"));
             state = next;
         }
-        trace.push(format!("{state:?}"));
-        Violation { flaw, trace }
+        Violation { flaw, steps, state: format!("{state:?}") }
     }
 }
 

@@ -47,13 +47,16 @@ impl Names {
     }
 
     pub(crate) fn is_free(&self, claim: usize) -> bool {
-        self.block(claim).iter().all(|value| *value == 0)
+        self.block(claim) == [0; BLOCK]
     }
 
     /// The generations that a claim's names tell of, a bit each.
     pub(crate) fn generations(&self, claim: usize) -> u16 {
         let block = self.block(claim);
         let mut all = 1 << (block[0] & GENERATION);
+        if block[NAMED..] == [0; BLOCK - NAMED] {
+            return all;
+        }
         for (slot, value) in block[NAMED..].iter().enumerate() {
             if *value != 0 {
                 all |= 2 << (slot % usize::from(OWNERS));

@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use crate::names::Names;
 use crate::place::{FILES, Place, Slot};
 
-/// The next system call of a process. Its own file's module says which function it is of.
+/// The next system call of a worker. The module in `steps/` that the group is named after says what it is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Pc {
     Idle,
@@ -127,10 +127,10 @@ impl Worker {
 
     /// Whether it has made sure that the claim is its own.
     pub(crate) fn owns(&self) -> bool {
-        use Pc::{CheckMade, CheckNew, CheckOrphan, Idle, LockMade, LockNew, LockOrphan};
-        use Pc::{MakeLock, MakeOrphanLock, RaiseGeneration, RemoveFolder};
-        let before = [Idle, MakeLock, LockNew, CheckNew, MakeOrphanLock, LockMade, CheckMade, LockOrphan];
-        !before.contains(&self.pc) && ![RaiseGeneration, CheckOrphan, RemoveFolder].contains(&self.pc)
+        let is_new = matches!(self.pc, Pc::MakeLock | Pc::LockNew | Pc::CheckNew);
+        let is_made = matches!(self.pc, Pc::MakeOrphanLock | Pc::LockMade | Pc::CheckMade);
+        let is_orphan = matches!(self.pc, Pc::LockOrphan | Pc::RaiseGeneration | Pc::CheckOrphan);
+        !(self.is_idle() || is_new || is_made || is_orphan || self.pc == Pc::RemoveFolder)
     }
 }
 

@@ -57,8 +57,9 @@ impl Protocol {
         is_left_out || (!self.has_cuts() && order::synced(pc).is_some())
     }
 
-    /// Whether a step goes with the one before it. Where neither a cut nor a person can come between, that is a look
-    /// whose answer nobody else changes, and what is done to names in the claim that nobody else reads till then.
+    /// Whether a step goes with the one before it: with all that makes, takes over or removes a folder, where that is
+    /// to be one step. And where neither a cut nor a person can come between, a look whose answer nobody else
+    /// changes, and what is done to names in the claim that nobody else reads till then.
     fn is_quiet(&self, pc: Pc) -> bool {
         let has_nothing_between = !self.has_cuts() && !self.person;
         match pc {
@@ -87,7 +88,7 @@ impl Turn<'_> {
     pub(crate) fn go_on(&mut self, choice: Choice) {
         let before = self.worker().claim;
         self.act(choice);
-        while self.protocol.is_quiet(self.worker().pc) {
+        while self.protocol.is_quiet(self.worker().pc) || self.finds_nothing() {
             self.act(choice);
         }
         self.forget();
@@ -96,6 +97,17 @@ impl Turn<'_> {
                 self.state.renumber(usize::from(claim));
             }
         }
+    }
+
+    /// Whether the next step only looks for what is not there.
+    fn finds_nothing(&self) -> bool {
+        let slot = match self.worker().pc {
+            Pc::DropInput => Slot::Input,
+            Pc::HandOnReasons => Slot::Reasons,
+            Pc::HandOnRejected => Slot::Rejected,
+            _ => return false,
+        };
+        !self.protocol.has_cuts() && !self.has(slot)
     }
 
     /// Forgets what no later step asks for, so that states that differ in it become one.
@@ -136,9 +148,7 @@ impl Turn<'_> {
             | Pc::CheckNew
             | Pc::TakeInput
             | Pc::DropLock
-            | Pc::RemoveFolder => {
-                self.claim(pc, choice);
-            }
+            | Pc::RemoveFolder => self.claim(pc, choice),
             Pc::MakeOrphanLock
             | Pc::LockMade
             | Pc::CheckMade

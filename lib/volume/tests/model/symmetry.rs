@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::disk::Change;
 use crate::explore::Mixer;
-use crate::place::{BLOCK, CLAIMS, FILES, Place};
+use crate::place::{BLOCK, CLAIMS, Place};
 use crate::state::{State, Worker};
 
 impl State {
@@ -43,9 +43,9 @@ impl State {
             *sum = sum.wrapping_add(anonymous);
         }
         for (claim, workers) in workers.into_iter().enumerate() {
-            let has_key = self.key.map(|key| usize::from(key) == claim);
-            if workers != 0 || has_key != [false; FILES] || !self.disk.is_free(claim) {
-                all = all.wrapping_add(self.claim_fingerprint(claim, workers, has_key));
+            let keys = self.keys(claim);
+            if workers != 0 || keys != 0 || !self.disk.is_free(claim) {
+                all = all.wrapping_add(self.claim_fingerprint(claim, workers, keys));
             }
         }
         let mut rest = Mixer::default();
@@ -64,10 +64,19 @@ impl State {
         rest.finish()
     }
 
-    fn claim_fingerprint(&self, claim: usize, workers: u64, has_key: [bool; FILES]) -> u64 {
+    /// The files whose documents were posted with a claim's key, a bit each.
+    fn keys(&self, claim: usize) -> u8 {
+        let mut files = 0;
+        for (file, key) in self.key.iter().enumerate() {
+            files |= u8::from(usize::from(*key) == claim) << file;
+        }
+        files
+    }
+
+    fn claim_fingerprint(&self, claim: usize, workers: u64, keys: u8) -> u64 {
         let mut mixer = Mixer::default();
         mixer.write_u64(workers);
-        has_key.hash(&mut mixer);
+        mixer.write_u8(keys);
         mixer.write(self.disk.seen.block(claim));
         if self.faults.cuts > 0 {
             mixer.write(self.disk.durable.block(claim));
