@@ -9,10 +9,10 @@
 //! - `invariants.rs` what must hold; `protocol.rs` ties it together
 //! - `configurations.rs` where it holds; `mutations.rs` what it does not hold without
 //!
-//! Not in it: times (every pause can be too short), the order of files, what fails without taking effect or takes
-//! effect and fails, claims held while others are worked on, files that are
-//! given back, a file system without `RENAME_NOREPLACE`, and a power cut of the volume alone that workers elsewhere
-//! live through. A file holds one document for the API, which refuses none.
+//! Not in it: times (every pause can be too short), the order of files, calls that fail and those that fail only by
+//! what they report, claims held while others are worked on, files that are given back, a file system without
+//! `RENAME_NOREPLACE`, and a power cut of the volume alone that workers elsewhere live through. A file holds one
+//! document for the API, which refuses none.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
