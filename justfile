@@ -49,6 +49,10 @@ fuzz SECONDS="60":
 soak DURATION="2m":
     SOAK={{DURATION}} cargo test --package end-to-end --test soak -- --include-ignored --nocapture
 
+# The protocol's larger models, which the tests leave out: two minutes.
+model:
+    cargo test --release -p volume --test model -- --ignored --nocapture
+
 # Many more power cuts than the tests try: half an hour for the million.
 power-cuts CUTS="1000000":
     POWER_CUTS={{CUTS}} cargo test --release -p volume --lib power_cuts_at_any_time -- --nocapture

@@ -78,7 +78,7 @@ const NEEDED: &[(Mutation, Protocol, &str)] = &[
     (Skip(&[Pc::SyncClaims]), CUT_CONVERTER, LOST),
     (Skip(&[Pc::SyncTaken]), CUT_CONVERTER, REJECTED_TWICE),
     (Skip(&[Pc::SyncTaken]), CUT_DELIVERER, TWICE),
-    (Skip(&[Pc::SyncOrphan]), CUT_CONVERTER, LOST),
+    (Skip(&[Pc::SyncOrphan]), CUT_CONVERTER, REJECTED_TWICE),
     (Skip(&[Pc::SyncOrphan]), CUT_PUBLISHER, LOST),
     (Skip(&[Pc::SyncReasons]), CUT_CONVERTER, TORN),
     (Skip(&[Pc::SyncRejected]), CUT_CONVERTER, TORN),
@@ -88,7 +88,7 @@ const NEEDED: &[(Mutation, Protocol, &str)] = &[
     (Skip(&[Pc::SyncJournal]), CUT_DELIVERER, AGAIN),
     (Skip(&[Pc::SyncJournalName]), CUT_DELIVERER, AGAIN),
     (Skip(&[Pc::SyncDropped]), CUT_DELIVERER, TWICE),
-    (Skip(&[Pc::SyncHandedOn, Pc::SyncHandedOff]), CUT_CONVERTER, REJECTED_LOST),
+    (Skip(&[Pc::SyncHandedOn]), CUT_CONVERTER, REJECTED_LOST),
     (Skip(&[Pc::SyncPublished]), CUT_CONVERTER, LOST),
 ];
 
@@ -99,13 +99,6 @@ const NOT_NEEDED: &[(Mutation, &[Protocol], &str)] = &[
         &[CUT_CONVERTER, CUT_DELIVERER, CUT_PUBLISHER],
         "nobody outlives a cut, so that a generation that it takes back fences nobody",
     ),
-    (
-        Skip(&[Pc::SyncOrphanRejected, Pc::SyncOrphanData]),
-        &[CUT_CONVERTER, CUT_DELIVERER, CUT_PUBLISHER],
-        "a rename is one unit: the claim's sync makes what left it durable where it went",
-    ),
-    (Skip(&[Pc::SyncHandedOn]), &[CUT_CONVERTER], "the same"),
-    (Skip(&[Pc::SyncHandedOff]), &[CUT_CONVERTER], "the same, from the other end"),
     (
         Skip(&[Pc::Judge]),
         &[PERSON, SETTLE],

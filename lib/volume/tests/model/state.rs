@@ -24,8 +24,6 @@ pub(crate) enum Pc {
     CheckOrphan,
     SyncOrphans,
     SyncOrphan,
-    SyncOrphanRejected,
-    SyncOrphanData,
     Recover,
     // convert
     Judge,
@@ -59,7 +57,6 @@ pub(crate) enum Pc {
     HandOnReasons,
     HandOnRejected,
     SyncHandedOn,
-    SyncHandedOff,
     LookForName,
     Publish,
     SyncPublished,

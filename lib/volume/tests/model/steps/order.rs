@@ -13,14 +13,11 @@ pub(super) enum Synced {
 pub(super) fn synced(pc: Pc) -> Option<Synced> {
     Some(match pc {
         Pc::SyncClaims | Pc::SyncOrphans => Synced::Folder(Folder::Claims),
-        Pc::SyncTaken | Pc::SyncOrphanData | Pc::SyncPublished => Synced::Folder(Folder::Data),
-        Pc::SyncOrphanRejected | Pc::SyncHandedOn => Synced::Folder(Folder::Rejected),
-        Pc::SyncOrphan
-        | Pc::SyncBeforeCommit
-        | Pc::SyncCommit
-        | Pc::SyncJournalName
-        | Pc::SyncDropped
-        | Pc::SyncHandedOff => Synced::Folder(Folder::Claim(0)),
+        Pc::SyncTaken | Pc::SyncPublished => Synced::Folder(Folder::Data),
+        Pc::SyncHandedOn => Synced::Folder(Folder::Rejected),
+        Pc::SyncOrphan | Pc::SyncBeforeCommit | Pc::SyncCommit | Pc::SyncJournalName | Pc::SyncDropped => {
+            Synced::Folder(Folder::Claim(0))
+        }
         Pc::SyncReasons => Synced::Own(Own::Reasons),
         Pc::SyncRejected => Synced::Own(Own::Rejected),
         Pc::SyncOutput => Synced::Own(Own::Output),
@@ -40,9 +37,7 @@ pub(super) fn behind(pc: Pc, stage: u8) -> Pc {
         Pc::RaiseGeneration => Pc::CheckOrphan,
         Pc::CheckOrphan => Pc::SyncOrphans,
         Pc::SyncOrphans => Pc::SyncOrphan,
-        Pc::SyncOrphan => Pc::SyncOrphanRejected,
-        Pc::SyncOrphanRejected => Pc::SyncOrphanData,
-        Pc::SyncOrphanData => Pc::Recover,
+        Pc::SyncOrphan => Pc::Recover,
         Pc::Judge => Pc::Clear,
         Pc::Clear => Pc::Read,
         Pc::SyncReasons => Pc::NameReasons,
@@ -60,8 +55,7 @@ pub(super) fn behind(pc: Pc, stage: u8) -> Pc {
         Pc::DropInput | Pc::SyncDropped => Pc::HandOnReasons,
         Pc::HandOnReasons => Pc::HandOnRejected,
         Pc::HandOnRejected => Pc::LookForName,
-        Pc::SyncHandedOn => Pc::SyncHandedOff,
-        Pc::SyncHandedOff => Pc::LookForName,
+        Pc::SyncHandedOn => Pc::LookForName,
         Pc::SyncPublished => Pc::ClearAll,
         Pc::ClearAll => Pc::DropLock,
         Pc::DropLock => Pc::RemoveFolder,
