@@ -60,7 +60,8 @@ fn hole(file: &mut File, length: u64) -> io::Result<()> {
 
 #[test]
 fn two_gib_without_a_line_feed_are_rejected_byte_for_byte() {
-    for stage in &STAGES {
+    // As much is written for each, so not for csv-to-json: what is too long goes by as in text-to-csv.
+    for stage in STAGES.iter().filter(|stage| stage.name != "csv-to-json") {
         let data = goes_through(stage, 1, |file, _| hole(file, 2 * GIB));
         rejects(&data, io::repeat(0).take(2 * GIB).chain(&b"\n"[..]));
     }
@@ -68,7 +69,8 @@ fn two_gib_without_a_line_feed_are_rejected_byte_for_byte() {
 
 #[test]
 fn a_line_of_one_gib_costs_no_other_line() {
-    for stage in &STAGES {
+    let stages = STAGES.iter().filter(|stage| stage.name == "csv-to-json");
+    for stage in stages {
         let data = goes_through(stage, 3, |file, stage| {
             file.write_all(stage.good.as_bytes())?;
             hole(file, GIB)?;
@@ -94,10 +96,10 @@ fn quotes_without_end_are_rejected() {
     for stage in &STAGES {
         let data = goes_through(stage, 3, |file, stage| {
             file.write_all(stage.good.as_bytes())?;
-            io::copy(&mut io::repeat(b'"').take(256 << 20), file)?;
+            io::copy(&mut io::repeat(b'"').take(128 << 20), file)?;
             write!(file, "\n{}", stage.good)
         });
-        rejects(&data, io::repeat(b'"').take(256 << 20).chain(&b"\n"[..]));
+        rejects(&data, io::repeat(b'"').take(128 << 20).chain(&b"\n"[..]));
     }
 }
 
