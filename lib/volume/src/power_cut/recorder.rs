@@ -42,6 +42,7 @@ pub(super) struct Noted {
     /// Its number among its program's calls.
     pub(super) number: usize,
     pub(super) act: &'static str,
+    pub(super) is_left_out: bool,
 }
 
 /// What was done so far, and who runs.
@@ -120,12 +121,12 @@ impl Machine {
             return Fate::Unnoted;
         }
         program.calls += 1;
-        self.calls.push(Noted { events: self.events.len(), number: program.calls, act: call.act() });
-        if let Some(site) = site {
-            if self.left_out.as_ref() == Some(&site) {
-                return Fate::LeftOut;
-            }
-            self.sites.insert(site);
+        let is_left_out = site.is_some() && site == self.left_out;
+        let (events, number, act) = (self.events.len(), program.calls, call.act());
+        self.calls.push(Noted { events, number, act, is_left_out });
+        self.sites.extend(site);
+        if is_left_out {
+            return Fate::LeftOut;
         }
         let trouble = program.troubles.remove(&program.calls);
         self.was_troubled |= trouble.is_some();

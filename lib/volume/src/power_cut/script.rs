@@ -135,8 +135,10 @@ impl Script {
     }
 }
 
+/// Where something is left out, nothing is wrong before that.
 fn cut_at_each(run: &Run, calls: &[Noted], left_out: Option<&Site>) -> Result<(), String> {
-    calls.iter().try_for_each(|Noted { events, .. }| {
+    let mut calls = calls.iter().skip_while(|call| left_out.is_some() && !call.is_left_out);
+    calls.try_for_each(|Noted { events, .. }| {
         cut_at(run, *events, left_out).map_err(|error| format!("cut after {events} events: {error}"))
     })
 }
