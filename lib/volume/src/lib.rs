@@ -6,8 +6,9 @@
 //! folder: an owner that was only thought dead finds every path of its own gone. The steps, their
 //! order and the syncs between them stand in `ARCHITECTURE.md`.
 //!
-//! What it assumes of the file system: a rename is one unit, also across a power cut; nothing else
-//! is durable or ordered until it is synced. [`Volume::open`] tests what can be tested and refuses
+//! What it assumes of the file system: a rename is one unit, also across a power cut, and so durable
+//! once either of its folders is synced; nothing else is durable or ordered until it is synced.
+//! [`Volume::open`] tests what can be tested and refuses
 //! a volume that cannot carry the protocol.
 //!
 //! It knows nothing of records, HTTP or Kubernetes, keeps no state but the files themselves, and

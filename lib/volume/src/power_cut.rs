@@ -52,13 +52,17 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn power_cuts_at_any_time_lose_nothing_and_double_nothing() {
     let (first, cuts) = (number("POWER_CUT_SEED"), number("POWER_CUTS"));
-    // The first life has a cut, so that it is the last where one is wanted.
-    let wanted = cuts.unwrap_or(if first.is_some() { 1 } else { CUTS });
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // Every life has a cut, so that where one is wanted one life is lived.
+    let (threads, wanted) = match (first, cuts) {
+        (Some(_), None) => (1, 1),
+        (_, cuts) => (threads, cuts.unwrap_or(CUTS)),
+    };
     let (seeds, cuts) = (AtomicU64::new(first.unwrap_or(0)), AtomicU64::new(0));
     let live = || {
         while cuts.load(Ordering::Relaxed) < wanted {
             let seed = seeds.fetch_add(1, Ordering::Relaxed);
-            let mut life = Life::new(seed, None);
+            let mut life = Life::new(seed);
             let lived = life.live(Rule::Either);
             cuts.fetch_add(life.cuts, Ordering::Relaxed);
             if let Err(broken) = lived {
@@ -67,7 +71,7 @@ fn power_cuts_at_any_time_lose_nothing_and_double_nothing() {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+        for _ in 0..threads {
             scope.spawn(live);
         }
     });
@@ -114,7 +118,7 @@ fn a_rename_must_be_durable_once_either_of_its_folders_is_synced() {
 #[test]
 fn the_model_shows_what_the_folder_shows() {
     for seed in 0..20 {
-        let run = Life::new(seed, None).first_run(Rule::Either).unwrap();
+        let run = Life::new(seed).first_run(Rule::Either).unwrap();
         let end = run.end().unwrap();
         assert_eq!(run.machine.folder.files().unwrap(), end.disk.files(), "POWER_CUT_SEED={seed}");
     }

@@ -10,7 +10,6 @@ use super::luck::Luck;
 use super::machine;
 use super::recorder::{Trouble, Troubles};
 use super::run::{Run, State};
-use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
 
 /// What the lines of a file come to.
@@ -21,17 +20,16 @@ const CUTS: usize = 8;
 const CALLS: usize = 60;
 
 /// One life.
-pub(super) struct Life<'a> {
+pub(super) struct Life {
     rng: Rng,
     files: usize,
-    left_out: Option<&'a Site>,
     /// How often the power was cut.
     pub(super) cuts: u64,
 }
 
-impl<'a> Life<'a> {
-    pub(super) fn new(seed: u64, left_out: Option<&'a Site>) -> Self {
-        Life { rng: Rng::with_seed(seed), files: 0, left_out, cuts: 0 }
+impl Life {
+    pub(super) fn new(seed: u64) -> Self {
+        Life { rng: Rng::with_seed(seed), files: 0, cuts: 0 }
     }
 
     /// Lives it. The error says which promise was broken.
@@ -42,7 +40,7 @@ impl<'a> Life<'a> {
             while self.rng.u8(..3) == 0 {
                 state = self.run(&state).and_then(|run| self.cut(&run))?;
             }
-            state.finish(self.left_out)?;
+            state.finish(None)?;
         }
         Ok(())
     }
@@ -63,12 +61,11 @@ impl<'a> Life<'a> {
     }
 
     fn run(&mut self, state: &State) -> Result<Run, String> {
-        let left_out = self.left_out;
-        state.run(left_out, |root, abilities| {
+        state.run(None, |root, abilities| {
             for _ in 0..self.rng.usize(1..=5) {
-                let (program, robs) = (self.program(), false);
+                let program = self.program();
                 let troubles = self.troubles(&program, root, abilities);
-                machine::run(troubles, robs, || program.run(root, abilities));
+                machine::run(troubles, false, || program.run(root, abilities));
             }
         })
     }

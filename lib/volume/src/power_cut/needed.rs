@@ -14,7 +14,7 @@ const LIVES: u64 = 100;
 #[test]
 fn without_any_one_of_its_syncs_and_renames_the_protocol_breaks() {
     let ways = ways();
-    let lives = (0..LIVES).map(|seed| Life::new(seed, None).first_run(Rule::Either).unwrap());
+    let lives = (0..LIVES).map(|seed| Life::new(seed).first_run(Rule::Either).unwrap());
     let mut sites: BTreeSet<Site> = lives.flat_map(|run| run.machine.sites).collect();
     sites.extend(ways.iter().flat_map(|way| way.sites.clone()));
     let mut needless = Vec::new();
