@@ -8,8 +8,7 @@
 //!
 //! What it assumes of the file system: a rename is one unit, also across a power cut, and so durable
 //! once either of its folders is synced; nothing else is durable or ordered until it is synced.
-//! [`Volume::open`] tests what can be tested and refuses
-//! a volume that cannot carry the protocol.
+//! [`Volume::open`] tests what can be tested and refuses a volume that cannot carry the protocol.
 //!
 //! It knows nothing of records, HTTP or Kubernetes, keeps no state but the files themselves, and
 //! never deletes a folder recursively. No other crate renames or deletes on the volume.
