@@ -129,6 +129,9 @@ impl Claim {
     ) -> Result<Option<TakenOver>, Error> {
         let parent = volume.claims(spec.name);
         let orphan = parent.join(name.to_string());
+        if !is_folder(&orphan)? {
+            return Ok(None);
+        }
         let Some(lock) = lock_orphan(&orphan)? else { return Ok(None) };
         let next = name.next();
         let folder = parent.join(next.to_string());
@@ -311,6 +314,11 @@ fn lock_orphan(folder: &Path) -> Result<Option<File>, Error> {
     }
 }
 
+/// Returns whether this is a folder: a link may lead out of the volume, where nothing is ours to move or delete.
+fn is_folder(claim: &Path) -> Result<bool, Error> {
+    Ok(fs::look(claim).act("look at", claim)?.is_some_and(|metadata| metadata.is_dir()))
+}
+
 /// Whether a claim has an owner.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -320,10 +328,15 @@ pub(crate) enum Owner {
     None,
     /// It has no lock: it is being made, being removed, or a power cut took the file.
     NoLock,
+    /// It is no folder, so nobody's claim.
+    NoClaim,
 }
 
 pub(crate) fn owner(volume: &Volume, stage: &'static str, name: ClaimName) -> Result<Owner, Error> {
     let folder = volume.claims(stage).join(name.to_string());
+    if fs::look(&folder).act("look at", &folder)?.is_some_and(|metadata| !metadata.is_dir()) {
+        return Ok(Owner::NoClaim);
+    }
     let path = folder.join(LOCK);
     match fs::open_lock(&path) {
         Ok(lock) => Ok(if fs::try_lock(&lock).act("lock", &path)? { Owner::None } else { Owner::Some }),

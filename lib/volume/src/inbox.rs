@@ -252,6 +252,11 @@ impl Inbox {
         }
         let pause = match claim::owner(&self.volume, self.spec.name, name)? {
             Owner::Some => return Ok(false),
+            Owner::NoClaim => {
+                warn!(claim = %name, "left alone: it is no folder, and may lead out of the volume");
+                self.stuck.insert(name.batch);
+                return Ok(false);
+            }
             Owner::None => backoff(name.generation),
             Owner::NoLock => backoff(name.generation).max(LOCKLESS_PAUSE),
         };

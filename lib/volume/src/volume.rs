@@ -116,7 +116,7 @@ impl Volume {
     pub(crate) fn make_claims(&self, stage: &'static str) -> Result<PathBuf, Error> {
         let folder = self.claims(stage);
         let mut durable = self.inner.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if !durable.contains(stage) || !folder.is_dir() {
+        if !durable.contains(stage) || !is_folder(&folder) {
             make_folders(self.root(), &folder).act("make folder", &folder)?;
             durable.insert(stage);
         }
@@ -142,11 +142,19 @@ pub(crate) fn make_folders(root: &Path, folder: &Path) -> std::io::Result<()> {
         let folder = parent.join(name);
         match fs::make_folder(&folder) {
             // Another replica may start at the same time.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-            made => made?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_folder(&folder) => {}
+            Err(error) => {
+                return Err(std::io::Error::new(error.kind(), format!("`{}`: {error}", folder.display())));
+            }
+            Ok(()) => {}
         }
         fs::sync_folder(&parent)?;
         parent = folder;
     }
     Ok(())
+}
+
+/// Returns whether this is a folder of the volume's own: a link may lead out of it.
+fn is_folder(path: &Path) -> bool {
+    fs::look(path).is_ok_and(|found| found.is_some_and(|metadata| metadata.is_dir()))
 }
