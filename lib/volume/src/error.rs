@@ -31,6 +31,11 @@ impl Error {
         matches!(self, Error::Fenced { .. })
     }
 
+    /// Returns whether the rights to do it are missing.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Wraps itself for code that passes on [`io::Error`]s; [`Error::unwrap_io`] is the way back.
     pub(crate) fn into_io(self) -> io::Error {
         let kind = match &self {

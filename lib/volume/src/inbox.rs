@@ -250,15 +250,23 @@ impl Inbox {
         if self.stuck.contains(&name.batch) {
             return Ok(false);
         }
-        let pause = match claim::owner(&self.volume, self.spec.name, name)? {
-            Owner::Some => return Ok(false),
-            Owner::NoClaim => {
+        let pause = match claim::owner(&self.volume, self.spec.name, name) {
+            Ok(Owner::Some) => return Ok(false),
+            Ok(Owner::None) => backoff(name.generation),
+            Ok(Owner::NoLock) => backoff(name.generation).max(LOCKLESS_PAUSE),
+            Ok(Owner::NoClaim) => {
                 warn!(claim = %name, "left alone: it is no folder, and may lead out of the volume");
                 self.stuck.insert(name.batch);
                 return Ok(false);
             }
-            Owner::None => backoff(name.generation),
-            Owner::NoLock => backoff(name.generation).max(LOCKLESS_PAUSE),
+            // Another user's: no other try will do better, and what else waits must not wait for it.
+            Err(error) if error.is_denied() => {
+                let error: &dyn std::error::Error = &error;
+                warn!(claim = %name, error, "left alone until the next start");
+                self.stuck.insert(name.batch);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         };
         let mut due = *self.orphans.entry(name).or_insert(round.now) + pause;
         if let Some((failures, at)) = self.failures.get(&name.batch) {
