@@ -19,8 +19,7 @@ impl Marked {
 
     fn is_called(&self, call: &Call<'_>, in_module: &str) -> bool {
         if self.is_method {
-            // Claims have a `sync` of their own, which is not marked.
-            return call.on.is_some_and(|on| on != "claim" && on != "self") && call.path == self.name;
+            return call.on.is_some() && call.path == self.name;
         }
         let mut path = call.path.rsplit("::");
         let (name, qualifier) = (path.next().unwrap_or_default(), path.next());
@@ -127,7 +126,7 @@ fn calls(line: &str) -> impl Iterator<Item = Call<'_>> {
 #[test]
 fn only_calls_that_no_marked_function_makes_are_places() {
     let text = "impl New {\n    #[track_caller]\n    fn sync(&self) {\n        step(1);\n    }\n}\n\n\
-                #[track_caller]\nfn step(n: u8) {\n}\n\nfn other() {\n    step(2);\n    new.sync().and(claim.sync());\n}\n";
+                #[track_caller]\nfn step(n: u8) {\n}\n\nfn other() {\n    step(2);\n    new.sync().and(claim.leave());\n}\n";
     let marked = marked("fs", text);
     assert_eq!(marked.len(), 2);
     let places = places("fs.rs", "fs", text, &marked);
