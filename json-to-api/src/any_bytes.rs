@@ -3,19 +3,20 @@
 //! The parsers are nobody's business outside this crate, so the targets come in: this module is built for them and for
 //! tests only.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use crate::connection::Connection;
+use crate::http1::Connection;
 use crate::journal::{self, Record};
 use crate::ledger::Place;
 use crate::print;
 use crate::ranges::Ranges;
+use crate::reply::Body;
 use crate::source::{self, Source};
 
 /// Each line is a document, blank, or refused for a reason that others see too.
@@ -89,21 +90,16 @@ pub fn reply(input: &[u8]) {
     runtime.block_on(async {
         let (near, far) = duplex(input.len() + 4096);
         let expires = Instant::now() + Duration::from_secs(3600);
-        let mut connection = Connection::open(near, expires).await.expect("nothing is sent yet");
-        let mut body = Vec::new();
-        let (reply, _far) = tokio::join!(connection.exchange(request(), &mut body), answer(far, input));
-        check_body(&body);
-        if reply.is_ok() && connection.is_usable().await {
-            assert!(
-                connection.exchange(request(), &mut body).await.is_err(),
-                "it was answered before it was asked"
-            );
+        let mut connection = Connection::new(Box::new(near), expires);
+        let mut body = Body::default();
+        let (document, head) = (Bytes::from_static(b"{}"), |head: &mut Vec<u8>| head.extend(b"POST"));
+        let (reply, _far) = tokio::join!(connection.exchange(head, &document, &mut body), answer(far, input));
+        check_body(body.bytes());
+        if reply.is_ok() && poll_fn(|context| Poll::Ready(connection.is_usable(context))).await {
+            let again = connection.exchange(head, &document, &mut body).await;
+            assert!(again.is_err(), "it was answered before it was asked");
         }
     });
-}
-
-fn request() -> Request<Full<Bytes>> {
-    Request::new(Full::new(Bytes::from_static(b"{}")))
 }
 
 /// Waits for a request, and sends all there is before it says that no more will come.

@@ -138,21 +138,23 @@ impl Board {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits until a look at the claim is recent enough to send something.
-    pub(crate) async fn wait_until_looked_at(&self) {
-        let asked = self.since_epoch(Instant::now());
+    /// Waits until a look at the claim is recent enough to send something; returns the time then.
+    pub(crate) async fn wait_until_looked_at(&self) -> Instant {
+        let mut now = Instant::now();
+        let asked = self.since_epoch(now);
         loop {
             let taken = self.look_taken.notified();
             let looked = self.looked.load(Ordering::Acquire);
-            let age = Duration::from_millis(self.since_epoch(Instant::now()).saturating_sub(looked));
+            let age = Duration::from_millis(self.since_epoch(now).saturating_sub(looked));
             if age >= LOOK_AHEAD && !self.look_wanted.swap(true, Ordering::AcqRel) {
                 self.keeper.notify_one();
             }
             // On a volume so slow that every look is old when it ends, one that began after the question will do.
             if age < LOOK_EVERY || looked >= asked {
-                return;
+                return now;
             }
             taken.await;
+            now = Instant::now();
         }
     }
 

@@ -2,20 +2,26 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connection::{Broken, Connection};
+use crate::connection::Broken;
+use crate::http1;
+use crate::http2::{OpenError, Trunk};
 use crate::lifetime::Lifetime;
 use crate::resolver::Resolver;
+use crate::stream::Stream;
 use crate::target::Target;
 use crate::tls::Tls;
+use crate::version::{Http, Versions};
 
 /// So many addresses are tried in one attempt.
 const ADDRESSES: usize = 3;
+/// How long an api may take to say that it speaks HTTP/2, before HTTP/1.1 is tried.
+const FIRST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why an attempt got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +44,11 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
-    #[error("failed to speak HTTP with {address}")]
-    Http {
+    #[error("failed to speak HTTP/2 with {address}")]
+    Http2 {
         address: SocketAddr,
         #[source]
-        source: hyper::Error,
+        source: OpenError,
     },
     #[error(transparent)]
     Broken(Broken),
@@ -54,11 +60,21 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Returns whether trust is missing rather than the connection: no other attempt will do better.
+    /// Returns whether the set-up is wrong rather than the connection: no other attempt will do better.
     pub(crate) fn is_misconfigured(&self) -> bool {
-        // What rustls finds wrong comes as invalid data; what ends the connection under it does not.
-        matches!(self, Failure::Tls { source, .. } if source.kind() == io::ErrorKind::InvalidData)
+        match self {
+            // What rustls finds wrong comes as invalid data; what ends the connection under it does not.
+            Failure::Tls { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+            Failure::Http2 { source: OpenError::Http1, .. } => true,
+            _ => false,
+        }
     }
+}
+
+/// A connection that was just made.
+pub(crate) enum Opened {
+    Http1(http1::Connection),
+    Http2(Trunk),
 }
 
 /// The way to the api.
@@ -66,57 +82,67 @@ pub(crate) struct Client {
     pub(crate) target: Target,
     /// For one attempt, from the look-up to the end of the reply.
     pub(crate) timeout: Duration,
+    pub(crate) versions: Versions,
     tls: Option<Tls>,
     resolver: Resolver,
-    lifetime: Lifetime,
+    /// Of connections of HTTP/1.1, of which each sender has one.
+    http1: Lifetime,
+    /// Of connections of HTTP/2, of which each crew has one.
+    http2: Lifetime,
     /// Connections of senders that have ended: batches may be small and many.
-    spare: Mutex<Vec<Connection>>,
+    spare: Mutex<Vec<Opened>>,
 }
 
 impl Client {
+    /// For so many senders, in so many crews.
     pub(crate) fn new(
         target: Target,
         tls: Option<Tls>,
         fixed: Option<Vec<SocketAddr>>,
-        concurrency: u16,
+        http: Http,
+        (senders, crews): (u16, u16),
         timeout: Duration,
     ) -> Self {
         let resolver = Resolver::new(&target.host, target.port, fixed);
         Client {
             target,
             timeout,
+            versions: Versions::new(http),
             tls,
             resolver,
-            lifetime: Lifetime::of(concurrency),
+            http1: Lifetime::of(senders),
+            http2: Lifetime::of(crews),
             spare: Mutex::default(),
         }
     }
 
     /// Leaves a connection to whoever needs one next.
-    pub(crate) fn leave(&self, connection: Connection) {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    pub(crate) fn leave(&self, connection: Opened) {
+        self.spare().push(connection);
     }
 
-    /// A connection that somebody left, if there is one of use.
-    pub(crate) async fn take_spare(&self) -> Option<Connection> {
-        loop {
-            let mut connection = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if connection.is_usable().await {
-                return Some(connection);
-            }
-        }
+    /// A connection that somebody left, if there is one. Whether it is of use is not known.
+    pub(crate) fn take_spare(&self) -> Option<Opened> {
+        self.spare().pop()
     }
 
     /// Closes what was left and is too old by now.
     pub(crate) fn sweep(&self) {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).retain(|connection| !connection.is_spent());
+        self.spare().retain(|connection| match connection {
+            Opened::Http1(connection) => !connection.is_spent(),
+            Opened::Http2(trunk) => !trunk.driver.is_spent(),
+        });
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Opened>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a connection, to the next address that lets it.
     ///
     /// # Errors
     /// The failure of the last address tried.
-    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
+    pub(crate) async fn connect(&self) -> Result<Opened, Failure> {
         let mut tried = 1;
         loop {
             let looked_up = self.resolver.deal().await;
@@ -125,7 +151,7 @@ impl Client {
             let tries = count.min(ADDRESSES);
             // An address that swallows everything must leave time for the others.
             let share = self.timeout / u32::try_from(tries).unwrap_or(1);
-            let outcome = timeout(share, self.open(address))
+            let outcome = timeout(share, self.open(address, share))
                 .await
                 .unwrap_or(Err(Failure::Connect { address, source: io::ErrorKind::TimedOut.into() }));
             match outcome {
@@ -138,19 +164,52 @@ impl Client {
         }
     }
 
-    async fn open(&self, address: SocketAddr) -> Result<Connection, Failure> {
+    /// Connects to an address, which should not take longer than `limit`.
+    async fn open(&self, address: SocketAddr, limit: Duration) -> Result<Opened, Failure> {
+        let offers_http2 = self.versions.may_be_http2(Instant::now());
+        let (stream, speaks_http2) = self.reach(address, offers_http2).await?;
+        if !speaks_http2 {
+            return Ok(Opened::Http1(http1::Connection::new(stream, self.expiry(self.http1))));
+        }
+        let trunk = Trunk::open(stream, self.expiry(self.http2));
+        let error = match timeout(FIRST_WORDS.min(limit / 2), trunk).await {
+            Ok(Ok(trunk)) => return Ok(Opened::Http2(trunk)),
+            Ok(Err(error)) => error,
+            Err(_) => OpenError::Silent,
+        };
+        if self.versions.setting != Http::Auto || self.tls.is_some() {
+            return Err(Failure::Http2 { address, source: error });
+        }
+        match error {
+            OpenError::Http1 => self.versions.is_http1(Instant::now()),
+            _ => self.versions.may_be_http1(Instant::now()),
+        }
+        tracing::debug!(%address, %error, "no HTTP/2: HTTP/1.1 is spoken");
+        let (stream, _) = self.reach(address, false).await?;
+        Ok(Opened::Http1(http1::Connection::new(stream, self.expiry(self.http1))))
+    }
+
+    /// Makes a stream, and says whether HTTP/2 is to be spoken on it.
+    async fn reach(&self, address: SocketAddr, offers_http2: bool) -> Result<(Stream, bool), Failure> {
         let connect = |source| Failure::Connect { address, source };
         let stream = TcpStream::connect(address).await.map_err(connect)?;
         stream.set_nodelay(true).map_err(connect)?;
-        let expires = Instant::now() + self.lifetime.draw(&mut fastrand::Rng::new());
-        let opened = match &self.tls {
-            None => Connection::open(stream, expires).await,
-            Some(tls) => {
-                let stream =
-                    tls.handshake(stream).await.map_err(|source| Failure::Tls { address, source })?;
-                Connection::open(stream, expires).await
-            }
+        let Some(tls) = &self.tls else {
+            return Ok((Box::new(stream), offers_http2));
         };
-        opened.map_err(|source| Failure::Http { address, source })
+        let stream = tls.handshake(stream, offers_http2).await;
+        let stream = stream.map_err(|source| Failure::Tls { address, source })?;
+        let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(Tls::HTTP2);
+        if offers_http2 && !speaks_http2 {
+            if self.versions.setting == Http::Two {
+                return Err(Failure::Http2 { address, source: OpenError::Http1 });
+            }
+            self.versions.is_http1(Instant::now());
+        }
+        Ok((Box::new(stream), speaks_http2))
+    }
+
+    fn expiry(&self, lifetime: Lifetime) -> Instant {
+        Instant::now() + lifetime.draw(&mut fastrand::Rng::new())
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use records::Counts;
 use stage::{Process, ProcessError, Pulse};
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 use volume::Batch;
 
 use crate::board::Board;
+use crate::crew;
 use crate::headers::Headers;
 use crate::keeper::Keeper;
 use crate::ledger::{Increment, Ledger};
@@ -18,7 +20,7 @@ use crate::lifetime::LONGEST;
 use crate::progress::Progress;
 use crate::ranges::Ranges;
 use crate::rejects;
-use crate::sender::{Job, Sender, Tools};
+use crate::sender::{Job, Tools};
 use crate::source::Source;
 
 /// The stage's process: POSTs every document of a batch.
@@ -52,8 +54,8 @@ impl Delivery {
             move || read(&job, answered)
         });
         let mut senders = JoinSet::new();
-        for _ in 0..self.concurrency {
-            senders.spawn(Sender::new(Arc::clone(&job), self.headers.subscribe()).run());
+        for size in crew::sizes(self.concurrency) {
+            senders.spawn(crew::run(Arc::clone(&job), self.headers.subscribe(), size));
         }
         let keeper = Keeper::new(&job, batch, &mut progress, &mut self.headers, &mut senders);
         let outcome = keeper.run().await;
@@ -128,7 +130,7 @@ fn reject(
             if pulse.shutdown().grace_is_over() {
                 return Err(ProcessError::Released);
             }
-            pulse.beat();
+            pulse.beat(Instant::now());
             rejected += 1;
             files.start(refusal.place.line, &refusal.reason)?;
             rejects::copy(input, refusal.place, |piece| files.piece(piece))?;

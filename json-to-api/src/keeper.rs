@@ -167,7 +167,7 @@ impl<'a> Keeper<'a> {
         let attempts =
             standing.in_flight > 0 && self.board().since_last_attempt() < self.job.tools.client.timeout;
         if pauses || attempts {
-            self.job.pulse.beat();
+            self.job.pulse.beat(now);
         }
     }
 

@@ -114,6 +114,13 @@ pub(crate) enum Next {
     Ended,
 }
 
+impl Next {
+    /// The document, if there is one now.
+    pub(crate) fn document(self) -> Option<Document> {
+        if let Next::Deliver(document) = self { Some(document) } else { None }
+    }
+}
+
 /// Who should look again, because of what has just changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {

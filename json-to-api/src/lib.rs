@@ -19,18 +19,21 @@
 //!   `key.rs`
 //! - `any_bytes.rs` what holds for whatever others write, for tests and fuzz targets
 
+mod alarm;
 #[cfg(any(test, fuzzing))]
 pub mod any_bytes;
 mod backoff;
 mod board;
 mod client;
 mod connection;
+mod crew;
 mod deck;
 mod deliver;
 mod headers;
+mod http1;
+mod http2;
 mod journal;
 mod keeper;
-mod key;
 mod ledger;
 mod lifetime;
 mod metrics;
@@ -38,13 +41,17 @@ mod print;
 mod progress;
 mod ranges;
 mod rejects;
+mod reply;
 mod report;
+mod request;
 mod resolver;
 mod sender;
 mod source;
+mod stream;
 mod target;
 mod tls;
 mod verdict;
+mod version;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -71,6 +78,7 @@ use crate::target::Target;
 use crate::tls::Tls;
 
 pub use crate::print::Output;
+pub use crate::version::Http;
 
 /// How long an output that nobody reads may hold up a shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -96,6 +104,10 @@ pub struct Config {
     /// For one attempt
     #[arg(long, env, default_value = "10s", value_name = "DURATION", value_parser = timeout)]
     pub timeout: Duration,
+
+    /// The version of HTTP to speak; `auto` tries HTTP/2 first (over TLS: ALPN), and goes over to HTTP/1.1
+    #[arg(long, env, value_name = "VERSION", default_value = "auto", hide_possible_values = false)]
+    pub http: Http,
 
     /// `Name: value` sent along, repeatable (one a line in HEADER); `@FILE` reads them from a file, again when it changes
     #[arg(
@@ -151,7 +163,9 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let tls = trust(&config, &target)?;
     let metrics = Metrics::register(&context.metrics)?;
     let report = Report::new(target.to_string(), context.health.clone());
-    let client = Client::new(target, tls, config.addresses, config.concurrency, config.timeout);
+    let senders = config.concurrency;
+    let connections = (senders, crew::crews(senders));
+    let client = Client::new(target, tls, config.addresses, config.http, connections, config.timeout);
     let printer = config.log_docs.then(|| {
         let output = config.output.map_or_else(standard_output, Ok)?;
         Printer::start(output).context("failed to start the thread that prints")
@@ -177,7 +191,7 @@ fn standard_output() -> anyhow::Result<Output> {
 
 fn trust(config: &Config, target: &Target) -> anyhow::Result<Option<Tls>> {
     if target.tls {
-        return Ok(Some(Tls::new(&target.host, config.ca_file.as_deref())?));
+        return Ok(Some(Tls::new(&target.host, config.ca_file.as_deref(), config.http)?));
     }
     // A wrong file is an error all the same.
     config.ca_file.as_deref().map(tls::check).transpose()?;

@@ -77,16 +77,17 @@ impl Printer {
         Ok(printer)
     }
 
-    /// Adds the block of a document to what is printed.
-    pub(crate) fn print(&self, document: &[u8], reply: &[u8]) {
+    /// Adds the block of a document to what is printed; returns whether there is room for more.
+    pub(crate) fn print(&self, document: &[u8], reply: &[u8]) -> bool {
         let mut state = self.0.lock();
         if state.closed {
-            return;
+            return true;
         }
         let before = state.waiting.len();
         block(document, reply, &mut state.waiting);
         state.come += (state.waiting.len() - before) as u64;
         let first = state.since.is_none();
+        let has_room = state.waiting.len() < FULL;
         if first {
             state.since = Some(Instant::now());
         }
@@ -95,6 +96,7 @@ impl Printer {
             drop(state);
             self.0.filled.notify_one();
         }
+        has_room
     }
 
     /// Waits until there is room for more.

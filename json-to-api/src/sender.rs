@@ -1,4 +1,4 @@
-//! One of the tasks that POST documents: one connection, one document at a time.
+//! Who POSTs documents: one at a time.
 
 use std::error::Error;
 use std::fs::File;
@@ -6,28 +6,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
+use http::header::HeaderMap;
 use stage::Pulse;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
+use crate::alarm::Alarm;
 use crate::backoff;
 use crate::board::Board;
-use crate::client::{Client, Failure};
-use crate::connection::{Connection, Reply};
-use crate::key::Keys;
+use crate::client::{Client, Failure, Opened};
+use crate::connection::Connection;
+use crate::crew::Crew;
 use crate::ledger::{Document, Refusal};
 use crate::metrics::Metrics;
 use crate::print::{Printer, one_line};
+use crate::reply::{Body, Reply};
 use crate::report::Report;
+use crate::request::Requests;
 use crate::source;
 use crate::verdict::Verdict;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("json-to-api/", env!("CARGO_PKG_VERSION")));
 /// So much of a reply is quoted as a reason.
 const QUOTED: usize = 200;
 
@@ -53,42 +51,55 @@ pub(crate) struct Job {
 /// A sender at work.
 pub(crate) struct Sender {
     job: Arc<Job>,
+    crew: Arc<Crew>,
     connection: Option<Connection>,
     /// A connection that another sender left has been asked for.
     has_asked: bool,
     users: watch::Receiver<Arc<HeaderMap>>,
-    /// All headers; the key is replaced for each document.
-    headers: HeaderMap,
-    keys: Keys,
+    requests: Requests,
     /// The body of the last reply.
-    reply: Vec<u8>,
+    reply: Body,
     random: fastrand::Rng,
 }
 
 impl Sender {
     /// A sender that has no connection yet; `users` are the headers that the user wants sent along.
-    pub(crate) fn new(job: Arc<Job>, mut users: watch::Receiver<Arc<HeaderMap>>) -> Self {
-        let headers = headers(&job, &users.borrow_and_update());
-        let keys = Keys::new(&job.key);
-        let (reply, random) = (Vec::new(), fastrand::Rng::new());
-        Sender { job, connection: None, has_asked: false, users, headers, keys, reply, random }
+    pub(crate) fn new(job: Arc<Job>, crew: Arc<Crew>, mut users: watch::Receiver<Arc<HeaderMap>>) -> Self {
+        let requests = requests(&job, &users.borrow_and_update());
+        let (reply, random) = (Body::default(), fastrand::Rng::new());
+        Sender { job, crew, connection: None, has_asked: false, users, requests, reply, random }
     }
 
     /// Delivers documents until there are none any more.
     pub(crate) async fn run(mut self) {
         let job = Arc::clone(&self.job);
-        while self.has_room_to_print().await
-            && let Some(mut document) = job.board.next_document().await
-        {
+        let mut alarm = Alarm::new(Instant::now() + job.tools.client.timeout);
+        let mut next = None;
+        loop {
+            let mut document = match next.take() {
+                Some(document) => document,
+                None => match self.next().await {
+                    Some(document) => document,
+                    None => break,
+                },
+            };
             match self.body(&mut document).await {
-                Ok(body) => self.deliver(document, body).await,
+                Ok(body) => next = self.deliver(document, body, &mut alarm).await,
                 // The document stays in flight: nothing of it is noted, and the batch ends here.
                 Err(error) => return job.board.fail(error),
             }
         }
-        if let Some(connection) = self.connection {
-            job.tools.client.leave(connection);
+        if let Some(Connection::Http1(connection)) = self.connection {
+            job.tools.client.leave(Opened::Http1(connection));
         }
+    }
+
+    /// Waits for a document; `None`: there are none any more.
+    async fn next(&mut self) -> Option<Document> {
+        if !self.has_room_to_print().await {
+            return None;
+        }
+        self.job.board.next_document().await
     }
 
     /// Waits until what was printed is written far enough; false: the work has ended meanwhile.
@@ -112,24 +123,27 @@ impl Sender {
             .map_err(std::io::Error::other)?
     }
 
-    /// Sends a document, and notes what became of it.
-    async fn deliver(&mut self, mut document: Document, body: Bytes) {
+    /// Sends a document, and notes what became of it. Returns the next one, if it needs not be waited for.
+    async fn deliver(&mut self, mut document: Document, body: Bytes, alarm: &mut Alarm) -> Option<Document> {
         let job = Arc::clone(&self.job);
-        let mut outcome = self.attempt(&mut document, &body).await;
+        let mut outcome = self.attempt(&mut document, &body, alarm).await;
         if let Err(Failure::BrokenAfterUse(_)) = outcome {
             // Most likely closed by the api while nothing was on it: that is no reason to wait.
-            outcome = self.attempt(&mut document, &body).await;
+            outcome = self.attempt(&mut document, &body, alarm).await;
         }
         volume::crash_point("note an answer");
         let now = Instant::now();
+        job.pulse.beat(now);
         match outcome.as_ref().map(|reply| (reply, Verdict::of(reply.status))) {
             Ok((_, Verdict::Delivered)) => {
                 // First, so that what is saved as answered has its block among those that are waited for.
-                if let Some(printer) = &job.tools.printer {
-                    printer.print(&body, &self.reply);
-                }
-                job.board.with(|ledger| ledger.delivered(document.place.line, now));
+                let printer = job.tools.printer.as_ref();
+                let has_room = printer.is_none_or(|printer| printer.print(&body, self.reply.bytes()));
                 job.tools.report.delivered();
+                return job.board.with(|ledger| {
+                    ledger.delivered(document.place.line, now);
+                    if has_room { ledger.next(now).document() } else { None }
+                });
             }
             Ok((reply, Verdict::Rejected)) => {
                 let reason = self.reason(reply.status);
@@ -146,23 +160,27 @@ impl Sender {
                 self.pause(document, &chain(failure), verdict, None);
             }
         }
-        job.pulse.beat();
+        None
     }
 
     /// POSTs a document once.
-    async fn attempt(&mut self, document: &mut Document, body: &Bytes) -> Result<Reply, Failure> {
+    async fn attempt(
+        &mut self,
+        document: &mut Document,
+        body: &Bytes,
+        alarm: &mut Alarm,
+    ) -> Result<Reply, Failure> {
         let job = Arc::clone(&self.job);
-        job.board.wait_until_looked_at().await;
-        job.pulse.beat();
+        let start = job.board.wait_until_looked_at().await;
         document.attempts = document.attempts.saturating_add(1);
         if document.attempts > 1 {
             job.tools.metrics.retried();
         }
-        let request = self.request(document.place.line, body.clone());
-        let start = Instant::now();
+        job.pulse.beat(start);
         job.board.attempt(start);
         let limit = job.tools.client.timeout;
-        let outcome = timeout(limit, self.exchange(request)).await.unwrap_or(Err(Failure::TimedOut(limit)));
+        let outcome = alarm.limit(start + limit, self.exchange(document.place.line, body)).await;
+        let outcome = outcome.unwrap_or(Err(Failure::TimedOut(limit)));
         let metrics = &job.tools.metrics;
         match &outcome {
             Ok(reply) => metrics.answered(reply.status, start.elapsed()),
@@ -172,43 +190,38 @@ impl Sender {
         outcome
     }
 
-    fn request(&mut self, line: u64, body: Bytes) -> Request<Full<Bytes>> {
+    /// Sends a document on the connection in hand, or on a new one. The connection is kept only if it can carry another.
+    async fn exchange(&mut self, line: u64, document: &Bytes) -> Result<Reply, Failure> {
         // Fails only once nobody can change them any more.
         if self.users.has_changed().unwrap_or(false) {
-            self.headers = headers(&self.job, &self.users.borrow_and_update());
+            self.requests = requests(&self.job, &self.users.borrow_and_update());
         }
-        self.headers.insert(IDEMPOTENCY_KEY, self.keys.of(line));
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.job.tools.client.target.path.clone().into();
-        request.headers_mut().clone_from(&self.headers);
-        request
-    }
-
-    /// Sends a request on the connection in hand, or on a new one. The connection is kept only if it can carry another.
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
         let mut connection = self.take_connection().await?;
-        let failure = if connection.is_used() { Failure::BrokenAfterUse } else { Failure::Broken };
+        let was_used = connection.is_used();
         volume::crash_point("write a request");
-        let reply = connection.exchange(request, &mut self.reply).await.map_err(failure)?;
-        self.connection = Some(connection);
-        Ok(reply)
+        let outcome = connection.post(&mut self.requests, line, document, &mut self.reply).await;
+        match outcome {
+            Ok(reply) => {
+                self.connection = Some(connection);
+                Ok(reply)
+            }
+            Err(broken) if was_used => Err(Failure::BrokenAfterUse(broken)),
+            Err(broken) => {
+                self.job.tools.client.versions.broken(&broken, Instant::now());
+                Err(Failure::Broken(broken))
+            }
+        }
     }
 
     async fn take_connection(&mut self) -> Result<Connection, Failure> {
-        let job = Arc::clone(&self.job);
         if let Some(mut connection) = self.connection.take()
             && connection.is_usable().await
         {
             return Ok(connection);
         }
         // Once at most: what comes after a failure is to be new.
-        if !std::mem::replace(&mut self.has_asked, true)
-            && let Some(connection) = job.tools.client.take_spare().await
-        {
-            return Ok(connection);
-        }
-        job.tools.client.connect().await
+        let may_be_spare = !std::mem::replace(&mut self.has_asked, true);
+        self.crew.connection(&self.job.tools.client, may_be_spare).await
     }
 
     fn pause(&mut self, document: Document, reason: &str, verdict: Verdict, retry_after: Option<Duration>) {
@@ -225,24 +238,15 @@ impl Sender {
         let name =
             StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
         let mut quoted = Vec::new();
-        one_line(self.reply[..self.reply.len().min(QUOTED)].trim_ascii(), &mut quoted);
+        let reply = self.reply.bytes();
+        one_line(reply[..reply.len().min(QUOTED)].trim_ascii(), &mut quoted);
         let quoted = String::from_utf8_lossy(&quoted);
         format!("answered {status} {name}: {quoted}").trim_end_matches([' ', ':']).to_owned()
     }
 }
 
-/// All that is sent along with a document, but for its key.
-fn headers(job: &Job, users: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(users.len() + 4);
-    headers.insert(HOST, job.tools.client.target.authority.clone());
-    headers.insert(CONTENT_TYPE, JSON);
-    if !users.contains_key(USER_AGENT) {
-        headers.insert(USER_AGENT, AGENT);
-    }
-    for (name, value) in users {
-        headers.append(name.clone(), value.clone());
-    }
-    headers
+fn requests(job: &Job, users: &HeaderMap) -> Requests {
+    Requests::new(&job.tools.client.target, &job.key, users)
 }
 
 /// An error with its causes, on one line.

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::version::Http;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -34,16 +38,23 @@ pub(crate) enum TlsError {
 /// What a connection needs to speak TLS with the api.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    connector: TlsConnector,
+    /// Offers HTTP/1.1 only.
+    http1: TlsConnector,
+    /// Offers HTTP/2 as well, or only that.
+    http2: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl Tls {
+    /// How HTTP/2 is called where the protocol is agreed on (RFC 9113, section 3.2).
+    pub(crate) const HTTP2: &[u8] = b"h2";
+    const HTTP1: &[u8] = b"http/1.1";
+
     /// Trusts the web's roots and those in `ca_file`, for the host of the URL: a name or an IP address.
     ///
     /// # Errors
     /// Names the setting, and the file with it.
-    pub(crate) fn new(host: &str, ca_file: Option<&Path>) -> Result<Self, TlsError> {
+    pub(crate) fn new(host: &str, ca_file: Option<&Path>, http: Http) -> Result<Self, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(TlsError::Name)?;
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -51,21 +62,28 @@ impl Tls {
             add(path, &mut roots)?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Setup)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), name })
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        let http2: &[&[u8]] = if http == Http::Two { &[Self::HTTP2] } else { &[Self::HTTP2, Self::HTTP1] };
+        Ok(Tls { http1: offering(&[Self::HTTP1]), http2: offering(http2), name })
     }
 
-    /// Agrees on TLS over a connection, and checks the api's certificate.
-    pub(crate) async fn handshake<S>(&self, stream: S) -> std::io::Result<tokio_rustls::client::TlsStream<S>>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
-        self.connector.connect(self.name.clone(), stream).await
+    /// Agrees on TLS over a connection, and on HTTP/2 if that is to be offered, and checks the api's certificate.
+    pub(crate) async fn handshake(
+        &self,
+        stream: TcpStream,
+        offers_http2: bool,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let connector = if offers_http2 { &self.http2 } else { &self.http1 };
+        connector.connect(self.name.clone(), stream).await
     }
 }
 
@@ -118,8 +136,8 @@ mod tests {
     #[test]
     fn names_and_addresses_can_be_verified() {
         for host in ["api", "api.example", "10.0.0.7", "::1"] {
-            assert!(Tls::new(host, None).is_ok(), "{host}");
+            assert!(Tls::new(host, None, Http::Auto).is_ok(), "{host}");
         }
-        assert!(Tls::new("a_b..c", None).is_err());
+        assert!(Tls::new("a_b..c", None, Http::Auto).is_err());
     }
 }

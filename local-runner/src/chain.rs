@@ -77,6 +77,7 @@ impl Chain {
             api_url: "http://api".to_owned(),
             concurrency: 64,
             timeout: Duration::from_secs(10),
+            http: json_to_api::Http::Auto,
             headers: Vec::new(),
             ca_file: None,
             log_docs: true,

@@ -13,7 +13,7 @@ use crate::server::{Answer, Server};
 async fn connections_are_reused_and_no_sender_has_more_than_one() {
     let server = Server::start(|_| Answer::ok()).await;
     let folder = Folder::with(2_000);
-    folder.drain(&server, &["--concurrency", "64"]).await.assert_done(2_000, 0);
+    folder.drain(&server, &["--http", "1", "--concurrency", "64"]).await.assert_done(2_000, 0);
     // Each sender's first, and once more for each five seconds that a slow machine may have taken.
     assert!(server.connections() <= 64 * 4, "{}", server.connections());
     assert!(server.asked().iter().any(|asked| asked.connection == 0));
@@ -23,7 +23,7 @@ async fn connections_are_reused_and_no_sender_has_more_than_one() {
 async fn connections_are_renewed_under_load() {
     let server = Server::slow(Duration::from_millis(2), |_| Answer::ok()).await;
     let folder = Folder::with(400);
-    folder.drain(&server, &["--concurrency", "1"]).await.assert_done(400, 0);
+    folder.drain(&server, &["--http", "1", "--concurrency", "1"]).await.assert_done(400, 0);
     // 400 documents take 0.8 s at the least, and the only connection there is lives 0.15 s at the most.
     assert!(server.connections() >= 5, "{}", server.connections());
     let used: BTreeSet<_> = server.asked().iter().map(|asked| asked.connection).collect();

@@ -201,7 +201,8 @@ async fn read(
     connection: usize,
 ) -> io::Result<Option<Asked>> {
     let mut request = String::new();
-    if stream.read_line(&mut request).await? == 0 {
+    // HTTP/2 is answered as a server does that knows nothing of it.
+    if stream.read_line(&mut request).await? == 0 || request.starts_with("PRI ") {
         return Ok(None);
     }
     let mut headers = HashMap::new();

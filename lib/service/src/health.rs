@@ -52,7 +52,7 @@ impl Health {
 
     /// Says that work is in hand: from now on liveness expects beats.
     pub fn busy(&self) {
-        self.beat();
+        self.beat(Instant::now());
         // After the beat: whoever sees `busy` sees a fresh beat too.
         self.0.busy.store(true, Ordering::Release);
     }
@@ -60,11 +60,6 @@ impl Health {
     /// Says that no work is in hand.
     pub fn idle(&self) {
         self.0.busy.store(false, Ordering::Release);
-    }
-
-    /// Says that progress was made; a look at the clock and one atomic store.
-    pub fn beat(&self) {
-        self.beat_at(Instant::now());
     }
 
     /// Ready, or the problems on one line.
@@ -94,7 +89,8 @@ impl Health {
         self.is_alive_at(Instant::now())
     }
 
-    fn beat_at(&self, now: Instant) {
+    /// Says that progress was made; one atomic store.
+    pub fn beat(&self, now: Instant) {
         let since_epoch = now.saturating_duration_since(self.0.epoch).as_millis();
         let since_epoch = u64::try_from(since_epoch).unwrap_or(u64::MAX);
         self.0.last_beat.store(since_epoch, Ordering::Release);
@@ -174,18 +170,18 @@ mod tests {
         let health = Health::new();
         health.busy();
         let start = health.0.epoch + Duration::from_secs(100);
-        health.beat_at(start);
+        health.beat(start);
         assert_eq!(health.is_alive_at(start + Health::STUCK_AFTER), Ok(()));
         let stuck = start + Health::STUCK_AFTER + MOMENT;
         assert_eq!(health.is_alive_at(stuck), Err("no progress for 60 s".to_owned()));
-        health.beat_at(stuck);
+        health.beat(stuck);
         assert_eq!(health.is_alive_at(stuck + Health::STUCK_AFTER), Ok(()));
     }
 
     #[test]
     fn becoming_busy_counts_as_a_beat() {
         let health = Health::new();
-        health.beat_at(health.0.epoch);
+        health.beat(health.0.epoch);
         health.busy();
         assert_eq!(health.is_alive_at(Instant::now() + Health::STUCK_AFTER / 2), Ok(()));
     }

@@ -1,6 +1,7 @@
 //! Liveness and shutdown, for whoever is at work on a batch.
 
 use std::io::{self, Read};
+use std::time::Instant;
 
 use service::{Context, Health, Shutdown};
 
@@ -19,8 +20,8 @@ impl Pulse {
     }
 
     /// Progress was made: a stage without any for a while is taken for stuck.
-    pub fn beat(&self) {
-        self.health.beat();
+    pub fn beat(&self, now: Instant) {
+        self.health.beat(now);
     }
 
     /// Whether the stage is ready and alive.
@@ -49,7 +50,7 @@ impl<R: Read> Read for PulseReader<R> {
         if self.pulse.shutdown.grace_is_over() {
             return Err(ProcessError::released());
         }
-        self.pulse.beat();
+        self.pulse.beat(Instant::now());
         self.input.read(buffer)
     }
 }
