@@ -52,7 +52,7 @@ pub(crate) struct Lane {
 
 /// What moves the bytes of a connection: it has to be polled wherever its lanes are.
 pub(crate) struct Driver {
-    connection: h2::client::Connection<Answering, Bytes>,
+    connection: Box<h2::client::Connection<Answering, Bytes>>,
     standing: Arc<Standing>,
 }
 
@@ -97,7 +97,7 @@ impl Trunk {
             Standing { expires, is_spent: AtomicBool::new(false), is_used: AtomicBool::new(false) };
         let standing = Arc::new(standing);
         let lane = Lane { requests, standing: Arc::clone(&standing) };
-        Ok(Trunk { lane, driver: Driver { connection, standing } })
+        Ok(Trunk { lane, driver: Driver { connection: Box::new(connection), standing } })
     }
 }
 
@@ -155,7 +155,8 @@ impl Lane {
         watch.disarm();
         match &outcome {
             Ok(_) => self.standing.is_used.store(true, Relaxed),
-            Err(error) if error.is_reset() => {}
+            // It is the stream's, unless the api wants another version of HTTP.
+            Err(error) if error.is_reset() && error.reason() != Some(Reason::HTTP_1_1_REQUIRED) => {}
             Err(_) => self.standing.is_spent.store(true, Relaxed),
         }
         outcome

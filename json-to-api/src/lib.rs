@@ -10,13 +10,15 @@
 //!
 //! Layout, from the outside in:
 //! - `deliver.rs` a batch from its first line to its last; `keeper.rs` who watches over it; `board.rs` where all meet
-//! - `sender.rs` a task that POSTs: `client.rs`, `connection.rs`, `resolver.rs`, `tls.rs` the way to the API
+//! - `crew.rs` a task of several senders; `sender.rs` who POSTs one document after the other
+//! - `client.rs` the way to the API: `connection.rs` of either version, `http1.rs`, `http2.rs`, `stream.rs`, `resolver.rs`,
+//!   `tls.rs`; `version.rs` which version is spoken
 //! - `source.rs` reads the input; `rejects.rs` copies from it what was refused
 //! - `progress.rs` what is durable about a batch
 //! - `print.rs` the blocks on standard output; `report.rs` what is said about failures; `metrics.rs`
 //! - pure: `ledger.rs` which document is where, `ranges.rs`, `journal.rs` the saved form of both, `verdict.rs` what a
 //!   status means, `backoff.rs`, `lifetime.rs` of connections, `deck.rs` of addresses, `target.rs` the URL, `headers.rs`,
-//!   `key.rs`
+//!   `request.rs` what is sent, `reply.rs` what HTTP/1.x answers, `alarm.rs` the time limit
 //! - `any_bytes.rs` what holds for whatever others write, for tests and fuzz targets
 
 mod alarm;

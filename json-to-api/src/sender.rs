@@ -205,10 +205,11 @@ impl Sender {
                 self.connection = Some(connection);
                 Ok(reply)
             }
-            Err(broken) if was_used => Err(Failure::BrokenAfterUse(broken)),
             Err(broken) => {
-                self.job.tools.client.versions.broken(&broken, Instant::now());
-                Err(Failure::Broken(broken))
+                if !was_used || broken.asks_for_http1() {
+                    self.job.tools.client.versions.broken(&broken, Instant::now());
+                }
+                Err(if was_used { Failure::BrokenAfterUse(broken) } else { Failure::Broken(broken) })
             }
         }
     }

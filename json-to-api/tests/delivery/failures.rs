@@ -8,7 +8,7 @@ use service::{Context, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines, run};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Http2, Server};
 
 /// An address at which nobody listens, on a loopback address that no other test uses.
 async fn closed(ip: [u8; 4]) -> SocketAddr {
@@ -24,7 +24,7 @@ async fn a_thousand_documents_reach_a_bad_api_that_gets_better() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let requests = AtomicUsize::new(0);
     let listener = TcpListener::bind(address).await.unwrap();
-    let server = Server::listen(listener, Duration::ZERO, None, move |asked| {
+    let server = Server::listen(listener, Duration::ZERO, None, Http2::Close, move |asked| {
         match (requests.fetch_add(1, Ordering::Relaxed), line(&asked.body)) {
             (0..300, _) => Answer::status(503),
             (300..500, _) => Answer::Reply(429, "retry-after: 1\r\n", vec![]),

@@ -7,6 +7,7 @@ mod connections;
 mod failures;
 mod fixture;
 mod headers;
+mod http2;
 mod ownership;
 mod program;
 mod server;

@@ -6,8 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::Request;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 /// One request.
@@ -42,6 +47,10 @@ pub(crate) enum Answer {
     Close,
     /// Nothing, ever.
     Hang,
+    /// Over HTTP/2: the end of this request only.
+    Reset(Reason),
+    /// Over HTTP/2: an answer, and no further requests on this connection.
+    GoAway,
 }
 
 impl Answer {
@@ -68,7 +77,20 @@ struct State {
     /// Each answer comes after this.
     delay: Duration,
     tls: Option<TlsAcceptor>,
+    /// What it does when it is spoken to in HTTP/2.
+    http2: Http2,
     log: Mutex<Log>,
+}
+
+/// What a server does when it is spoken to in HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Http2 {
+    Close,
+    /// Answers in HTTP/1.1 that it does not understand.
+    Refuse,
+    /// Waits for more, for ever.
+    Hang,
+    Speak,
 }
 
 #[derive(Default)]
@@ -76,12 +98,13 @@ struct Log {
     asked: Vec<Asked>,
     keys: HashMap<String, usize>,
     connections: usize,
+    prefaces: usize,
 }
 
 impl Server {
     pub(crate) async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::listen(listener, Duration::ZERO, None, script)
+        Self::listen(listener, Duration::ZERO, None, Http2::Close, script)
     }
 
     /// Answers each request after `delay`.
@@ -90,25 +113,36 @@ impl Server {
         script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::listen(listener, delay, None, script)
+        Self::listen(listener, delay, None, Http2::Close, script)
+    }
+
+    /// Does as told when it is spoken to in HTTP/2.
+    pub(crate) async fn with_http2(
+        http2: Http2,
+        script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listen(listener, Duration::ZERO, None, http2, script)
     }
 
     pub(crate) async fn with_tls(
         tls: TlsAcceptor,
+        http2: Http2,
         script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::listen(listener, Duration::ZERO, Some(tls), script)
+        Self::listen(listener, Duration::ZERO, Some(tls), http2, script)
     }
 
     pub(crate) fn listen(
         listener: TcpListener,
         delay: Duration,
         tls: Option<TlsAcceptor>,
+        http2: Http2,
         script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { script: Box::new(script), delay, tls, log: Mutex::default() });
+        let state = Arc::new(State { script: Box::new(script), delay, tls, http2, log: Mutex::default() });
         let server = Server { address, state: Arc::clone(&state) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -120,7 +154,7 @@ impl Server {
                     log.connections - 1
                 };
                 tokio::spawn(async move {
-                    match &state.tls {
+                    match state.tls.clone() {
                         None => _ = state.serve(stream, connection).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
@@ -150,6 +184,11 @@ impl Server {
         self.state.log.lock().unwrap().connections
     }
 
+    /// How many connections began in HTTP/2.
+    pub(crate) fn prefaces(&self) -> usize {
+        self.state.log.lock().unwrap().prefaces
+    }
+
     /// Waits until so many requests have come.
     pub(crate) async fn asked_at_least(&self, count: usize) {
         while self.count() < count {
@@ -159,18 +198,24 @@ impl Server {
 }
 
 impl State {
-    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, connection: usize) -> io::Result<()> {
+    async fn serve(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        connection: usize,
+    ) -> io::Result<()> {
         let mut stream = BufReader::new(stream);
-        while let Some(mut asked) = read(&mut stream, connection).await? {
-            {
-                let mut log = self.log.lock().unwrap();
-                let before = log.keys.entry(asked.key().to_owned()).or_default();
-                asked.before = *before;
-                *before += 1;
-                log.asked.push(asked.clone());
+        if stream.fill_buf().await?.starts_with(b"PRI ") {
+            self.log.lock().unwrap().prefaces += 1;
+            match self.http2 {
+                Http2::Close => {}
+                Http2::Refuse => write(&mut stream, &[b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()]).await?,
+                Http2::Hang => std::future::pending().await,
+                Http2::Speak => self.serve_http2(stream, connection).await.map_err(io::Error::other)?,
             }
-            tokio::time::sleep(self.delay).await;
-            match (self.script)(&asked) {
+            return Ok(());
+        }
+        while let Some(mut asked) = read(&mut stream, connection).await? {
+            match self.ask(&mut asked).await {
                 Answer::Reply(status, headers, body) => {
                     let head =
                         format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n", body.len());
@@ -178,11 +223,92 @@ impl State {
                 }
                 Answer::Pieces(pieces) => write(&mut stream, &pieces).await?,
                 Answer::Raw(pieces) => return write(&mut stream, &pieces).await,
-                Answer::Close => return Ok(()),
+                Answer::Close | Answer::Reset(_) | Answer::GoAway => return Ok(()),
                 Answer::Hang => std::future::pending().await,
             }
         }
         Ok(())
+    }
+
+    async fn serve_http2(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        connection: usize,
+    ) -> Result<(), h2::Error> {
+        let mut requests = h2::server::handshake(stream).await?;
+        let (close, goodbye) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        loop {
+            tokio::select! {
+                request = requests.accept() => {
+                    let Some(request) = request else { return Ok(()) };
+                    let (request, reply) = request?;
+                    let (state, close, goodbye) = (Arc::clone(&self), Arc::clone(&close), Arc::clone(&goodbye));
+                    tokio::spawn(async move {
+                        match state.answer_http2(request, reply, connection).await? {
+                            Answer::Close => close.notify_one(),
+                            Answer::GoAway => goodbye.notify_one(),
+                            _ => {}
+                        }
+                        Ok::<_, h2::Error>(())
+                    });
+                }
+                () = close.notified() => return Ok(()),
+                () = goodbye.notified() => requests.graceful_shutdown(),
+            }
+        }
+    }
+
+    async fn answer_http2(
+        &self,
+        request: Request<RecvStream>,
+        mut reply: SendResponse<Bytes>,
+        connection: usize,
+    ) -> Result<Answer, h2::Error> {
+        let (head, mut stream) = request.into_parts();
+        let mut body = Vec::new();
+        while let Some(data) = stream.data().await {
+            body.extend(data?);
+        }
+        let mut headers: HashMap<_, _> = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        headers.insert("host".to_owned(), head.uri.authority().unwrap().to_string());
+        let request = format!("{} {} HTTP/2", head.method, head.uri.path_and_query().unwrap());
+        let body = String::from_utf8(body).unwrap();
+        let mut asked = Asked { request, headers, body, connection, before: 0 };
+        let answer = self.ask(&mut asked).await;
+        let (status, headers, body) = match &answer {
+            Answer::Reply(status, headers, body) => (*status, *headers, body.clone()),
+            Answer::GoAway => (200, "", b"{}".to_vec()),
+            Answer::Hang => std::future::pending().await,
+            Answer::Reset(reason) => {
+                reply.send_reset(*reason);
+                return Ok(answer);
+            }
+            Answer::Raw(_) | Answer::Pieces(_) | Answer::Close => return Ok(answer),
+        };
+        let mut response = http::Response::builder().status(status);
+        for header in headers.lines() {
+            let (name, value) = header.split_once(": ").unwrap();
+            response = response.header(name, value);
+        }
+        reply.send_response(response.body(()).unwrap(), false)?.send_data(body.into(), true)?;
+        Ok(answer)
+    }
+
+    /// Remembers a request, and looks up what to answer.
+    async fn ask(&self, asked: &mut Asked) -> Answer {
+        {
+            let mut log = self.log.lock().unwrap();
+            let before = log.keys.entry(asked.key().to_owned()).or_default();
+            asked.before = *before;
+            *before += 1;
+            log.asked.push(asked.clone());
+        }
+        tokio::time::sleep(self.delay).await;
+        (self.script)(asked)
     }
 }
 
@@ -201,8 +327,7 @@ async fn read(
     connection: usize,
 ) -> io::Result<Option<Asked>> {
     let mut request = String::new();
-    // HTTP/2 is answered as a server does that knows nothing of it.
-    if stream.read_line(&mut request).await? == 0 || request.starts_with("PRI ") {
+    if stream.read_line(&mut request).await? == 0 {
         return Ok(None);
     }
     let mut headers = HashMap::new();

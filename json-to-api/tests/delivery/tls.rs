@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
 
 use crate::fixture::{Folder, lines, run};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Http2, Server};
 
 /// An authority, whose certificate lies in a file.
 struct Authority {
@@ -36,20 +36,22 @@ impl Authority {
     }
 
     /// What a server needs to be `name`.
-    fn certify(&self, name: &str) -> TlsAcceptor {
+    fn certify(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let certificate =
             CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(
                 vec![certificate.der().clone()],
                 PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            );
-        TlsAcceptor::from(Arc::new(config.unwrap()))
+            )
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
     }
 }
 
@@ -57,7 +59,7 @@ impl Authority {
 async fn documents_go_over_tls_to_names_and_addresses_that_the_file_vouches_for() {
     let authority = Authority::new("ours");
     for host in ["api.example", "127.0.0.1"] {
-        let server = Server::with_tls(authority.certify(host), |_| Answer::ok()).await;
+        let server = Server::with_tls(authority.certify(host, &[]), Http2::Close, |_| Answer::ok()).await;
         let folder = Folder::with(200);
         let url = format!("https://{host}:{}", server.address.port());
         let mut config = folder.config_for(&url, &["--ca-file", authority.path()]);
@@ -74,7 +76,7 @@ async fn an_api_that_cannot_be_trusted_gets_nothing_and_is_reported() {
     for (authority, name, reason) in
         [(&right, "127.0.0.2", "not valid for name"), (&wrong, "127.0.0.1", "UnknownIssuer")]
     {
-        let server = Server::with_tls(authority.certify(name), |_| Answer::ok()).await;
+        let server = Server::with_tls(authority.certify(name, &[]), Http2::Close, |_| Answer::ok()).await;
         let folder = Folder::with(3);
         let url = format!("https://127.0.0.1:{}", server.address.port());
         let context = Context::new(Shutdown::new());
@@ -90,5 +92,48 @@ async fn an_api_that_cannot_be_trusted_gets_nothing_and_is_reported() {
         running.await.unwrap().unwrap();
         assert_eq!(server.count(), 0);
         assert!(folder.claim().join("input").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_version_is_agreed_on() {
+    let authority = Authority::new("ours");
+    for (protocols, setting, version) in [
+        (&["h2", "http/1.1"][..], "auto", "HTTP/2"),
+        (&["h2"], "2", "HTTP/2"),
+        (&["h2", "http/1.1"], "1", "HTTP/1.1"),
+        (&["http/1.1"], "auto", "HTTP/1.1"),
+        (&[], "auto", "HTTP/1.1"),
+    ] {
+        let server =
+            Server::with_tls(authority.certify("127.0.0.1", protocols), Http2::Speak, |_| Answer::ok()).await;
+        let folder = Folder::with(200);
+        let url = format!("https://127.0.0.1:{}", server.address.port());
+        let config = folder.config_for(&url, &["--ca-file", authority.path(), "--http", setting]);
+        run(config, Shutdown::new()).await.assert_done(200, 0);
+        assert_eq!(lines(&server), (1..=200).collect());
+        let asked = server.asked();
+        assert!(asked.iter().all(|asked| asked.request == format!("POST / {version}")), "{:?}", asked[0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_does_not_agree_on_http_2_is_reported_where_that_is_set() {
+    let authority = Authority::new("ours");
+    for protocols in [&["http/1.1"][..], &[]] {
+        let server =
+            Server::with_tls(authority.certify("127.0.0.1", protocols), Http2::Close, |_| Answer::ok()).await;
+        let folder = Folder::with(3);
+        let url = format!("https://127.0.0.1:{}", server.address.port());
+        let context = Context::new(Shutdown::new());
+        let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+        let config = folder.config_for(&url, &["--ca-file", authority.path(), "--http", "2"]);
+        let running = tokio::spawn(json_to_api::run(config, context));
+        while !health.is_ready().is_err_and(|problem| problem.contains("api: ")) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        shutdown.request();
+        running.await.unwrap().unwrap();
+        assert_eq!(server.count(), 0);
     }
 }
