@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
@@ -13,6 +13,7 @@ use service::Shutdown;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
+use crate::date;
 use crate::pace::Pace;
 
 /// Bodies longer than this are refused, in bytes.
@@ -23,11 +24,14 @@ const TUNNEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
+const NONE: HeaderValue = HeaderValue::from_static("0");
 
 /// What every connection answers.
 pub(crate) struct Answers {
     /// Rendered once; a clone shares it.
     body: Bytes,
+    /// The body's.
+    length: HeaderValue,
     /// Clients are told to go elsewhere once it is requested.
     shutdown: Shutdown,
     requests: IntCounter,
@@ -36,7 +40,39 @@ pub(crate) struct Answers {
 impl Answers {
     pub(crate) fn new(name: &str, shutdown: Shutdown, requests: IntCounter) -> Self {
         let name = Value::from(name);
-        Self { body: Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#)), shutdown, requests }
+        let body = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
+        Self { length: HeaderValue::from(body.len()), body, shutdown, requests }
+    }
+
+    /// Counts a request.
+    pub(crate) fn count(&self) {
+        self.requests.inc();
+    }
+
+    /// Whether clients are told to go elsewhere.
+    pub(crate) fn are_last(&self) -> bool {
+        self.shutdown.is_requested()
+    }
+
+    pub(crate) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// The head of a reply over HTTP/2; `headers` are thrown away.
+    pub(crate) fn head(&self, status: StatusCode, mut headers: HeaderMap, has_length: bool) -> Response<()> {
+        headers.clear();
+        if status == StatusCode::OK {
+            headers.insert(CONTENT_TYPE, JSON);
+        }
+        if has_length {
+            let length = if status == StatusCode::OK { self.length.clone() } else { NONE };
+            headers.insert(CONTENT_LENGTH, length);
+        }
+        headers.insert(DATE, date::now());
+        let mut head = Response::new(());
+        *head.status_mut() = status;
+        *head.headers_mut() = headers;
+        head
     }
 
     /// Reads a request to its end and answers it; notes in `pace` what it waits for.
@@ -48,7 +84,7 @@ impl Answers {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        self.requests.inc();
+        self.count();
         let status = read_to_end(request.body_mut(), pace).await;
         pace.replies();
         if status == StatusCode::OK && request.method() == Method::CONNECT {
@@ -68,7 +104,7 @@ impl Answers {
         } else {
             pace.leaves_unread();
         }
-        if status != StatusCode::OK || self.shutdown.is_requested() {
+        if status != StatusCode::OK || self.are_last() {
             headers.insert(CONNECTION, CLOSE);
         }
         let mut response = Response::new(Full::new(body));

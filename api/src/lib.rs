@@ -1,20 +1,23 @@
 //! Answers every request with the name of its pod: any method on any path gets status 200 and
-//! `{"response":"ok","container":"<host name>"}`.
+//! `{"response":"ok","container":"<host name>"}`, over HTTP/1.1 and, where a client begins with its preface, HTTP/2.
 //!
 //! It reads bodies to their end (up to 2 MiB, else 413) and throws them away. It refuses to route, to store or to look
 //! at what it is sent, and to wait without limit for a client: headers, bodies and silence have their time-outs. There is
 //! no bound on the number of connections; where the system has no more to give, it waits and goes on.
 //!
-//! On a shutdown it answers on for a moment, with `Connection: close` (kube-proxy still sends), then stops accepting,
-//! finishes what is in flight, and cuts off what is left when [`service::Shutdown::GRACE`] is over.
+//! On a shutdown it answers on for a moment, with `Connection: close` or GOAWAY (kube-proxy still sends), then stops
+//! accepting, finishes what is in flight, and cuts off what is left when [`service::Shutdown::GRACE`] is over.
 //!
 //! - here: [`Config`], [`run`], and [`serve`], the life of the listener
-//! - `answer`: one request to one response, without sockets
-//! - `connection`: one connection, from its acceptance to its end
+//! - `answer`: one request to one response, without sockets; `date`: the time that it bears
+//! - `connection`: one connection, from its acceptance to its end; `http1` and `http2`: what is spoken on it
 //! - `pace`: what a connection is at; `socket`: where that is observed; `patience`: how long it may take
 
 mod answer;
 mod connection;
+mod date;
+mod http1;
+mod http2;
 mod pace;
 mod patience;
 mod socket;
@@ -124,7 +127,7 @@ pub async fn serve(listener: TcpListener, config: Config, context: Context) -> a
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, name, "listening");
     }
-    accept_until_drained(listener, &context.shutdown, config.drain, &start).await;
+    accept_until_drained(listener, &context.shutdown, config.drain, &stop, &start).await;
     finish(&stop, &context.shutdown).await;
     Ok(())
 }
@@ -151,10 +154,12 @@ async fn accept_until_drained(
     listener: TcpListener,
     shutdown: &Shutdown,
     drain: Duration,
+    stop: &watch::Sender<Stop>,
     start: &impl Fn(TcpStream),
 ) {
     let drained = async {
         shutdown.requested().await;
+        stop.send_replace(Stop::Drain);
         sleep(drain).await;
     };
     let mut drained = std::pin::pin!(drained);

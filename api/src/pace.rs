@@ -20,6 +20,10 @@ pub(crate) enum Phase {
     /// The last reply is out, and what the client still sends is discarded: were the socket closed, the system would tell
     /// the client that the connection is broken, before it has read the reply.
     Linger,
+    /// HTTP/2, with requests in hand: each has limits of its own.
+    Streams,
+    /// HTTP/2, and nothing is asked. Frames that ask nothing do not end it.
+    NoStreams,
 }
 
 /// The phase of one connection. All of it is used by the connection's task alone; it is shared as hyper owns the socket.
@@ -31,6 +35,7 @@ pub(crate) struct Pace {
     /// Counts reads and writes that moved bytes.
     moves: AtomicU64,
     unread: AtomicBool,
+    blocked: AtomicBool,
 }
 
 impl Pace {
@@ -40,13 +45,27 @@ impl Pace {
             changes: AtomicU64::new(0),
             moves: AtomicU64::new(0),
             unread: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        const PHASES: [Phase; 6] =
-            [Phase::New, Phase::Head, Phase::Body, Phase::Reply, Phase::Idle, Phase::Linger];
+        const PHASES: [Phase; 8] = [
+            Phase::New,
+            Phase::Head,
+            Phase::Body,
+            Phase::Reply,
+            Phase::Idle,
+            Phase::Linger,
+            Phase::Streams,
+            Phase::NoStreams,
+        ];
         PHASES[usize::from(self.phase.load(Relaxed))]
+    }
+
+    /// Whether anything has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.phase() != Phase::New
     }
 
     /// The changes of phase, and the reads and writes, so far.
@@ -56,15 +75,41 @@ impl Pace {
 
     /// Bytes came.
     pub(crate) fn received(&self) {
-        if matches!(self.phase(), Phase::New | Phase::Idle) {
-            self.enter(Phase::Head);
+        match self.phase() {
+            Phase::New | Phase::Idle => self.enter(Phase::Head),
+            // Who sends on and does not read is not waited for any longer.
+            Phase::Reply => return,
+            _ => {}
         }
         self.moved();
+    }
+
+    /// Bytes went.
+    pub(crate) fn sent(&self) {
+        self.blocked.store(false, Relaxed);
+        self.moved();
+    }
+
+    /// No bytes can go until the client reads.
+    pub(crate) fn blocks(&self) {
+        self.blocked.store(true, Relaxed);
     }
 
     /// Bytes came or went.
     pub(crate) fn moved(&self) {
         self.moves.store(self.moves.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// An HTTP/2 connection has done what it can for now.
+    pub(crate) fn rests(&self, has_streams: bool) {
+        let phase = match (self.blocked.load(Relaxed), has_streams) {
+            (true, _) => Phase::Reply,
+            (false, true) => Phase::Streams,
+            (false, false) => Phase::NoStreams,
+        };
+        if phase != self.phase() {
+            self.enter(phase);
+        }
     }
 
     /// The head is complete, the body is not.
@@ -80,6 +125,11 @@ impl Pace {
     /// Not all of the request was read, and the rest will not be.
     pub(crate) fn leaves_unread(&self) {
         self.unread.store(true, Relaxed);
+    }
+
+    /// All that the client may have sent is read.
+    pub(crate) fn leaves_nothing(&self) {
+        self.unread.store(false, Relaxed);
     }
 
     /// All that was to be written is out.

@@ -89,7 +89,9 @@ impl Patience {
                 (self.phase_began + limits.body).min(self.last_move + limits.stall)
             }
             Phase::Reply => self.last_move + limits.stall,
-            Phase::Idle => self.phase_began + limits.idle,
+            Phase::Idle | Phase::NoStreams => self.phase_began + limits.idle,
+            // As long as a stream may take at most.
+            Phase::Streams => self.last_move + limits.body + limits.stall,
         }
     }
 }

@@ -1,9 +1,10 @@
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,13 +19,29 @@ const DISCARD: usize = 16 << 10;
 pub(crate) struct Socket {
     stream: TcpStream,
     pace: Arc<Pace>,
+    /// What was read to find out what is spoken, and is to be read again.
+    ahead: BytesMut,
     /// The client was told that no more will come.
     said_goodbye: bool,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, pace: Arc<Pace>) -> Self {
-        Self { stream, pace, said_goodbye: false }
+        Self { stream, pace, ahead: BytesMut::new(), said_goodbye: false }
+    }
+
+    /// Reads ahead: returns all that was read so far, and whether that is the end.
+    pub(crate) async fn read_ahead(&mut self, space: usize) -> io::Result<(&[u8], bool)> {
+        self.stream.readable().await?;
+        self.ahead.reserve(space);
+        let read = match self.stream.try_read_buf(&mut self.ahead) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((&self.ahead, false)),
+            read => read?,
+        };
+        if read > 0 {
+            self.pace.received();
+        }
+        Ok((&self.ahead, read == 0))
     }
 
     /// Reads and discards until the client has sent all.
@@ -47,6 +64,14 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(length));
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
@@ -58,9 +83,12 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.pace.moved();
-        Poll::Ready(Ok(written))
+        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) else {
+            self.pace.blocks();
+            return Poll::Pending;
+        };
+        self.pace.sent();
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

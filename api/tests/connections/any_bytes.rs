@@ -23,6 +23,9 @@ const LINES: [&str; 9] = [
     "date: ",
 ];
 
+/// What makes a connection HTTP/2.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Who sends `bytes` and ends its side is answered in order or not at all, and the connection ends.
 pub(crate) async fn check(server: SocketAddr, bytes: &[u8], ok_body: &str) {
     let client = TcpStream::connect(server).await.unwrap();
@@ -35,8 +38,29 @@ pub(crate) async fn check(server: SocketAddr, bytes: &[u8], ok_body: &str) {
     let mut reply = Vec::new();
     let answered = async { tokio::join!(sending, reader.read_to_end(&mut reply)) };
     let _ = timeout(AGES, answered).await.expect("the connection ends");
+    if bytes.starts_with(PREFACE) {
+        return check_frames(&reply, ok_body.as_bytes());
+    }
     let reply = String::from_utf8(reply).unwrap();
     for line in reply.replace(ok_body, "\r\n").split("\r\n").filter(|line| !line.is_empty()) {
         assert!(LINES.iter().any(|start| line.starts_with(start)), "{line:?} in {reply:?}");
     }
+}
+
+/// That they are whole frames which a server may send, and that bodies are what they should be.
+fn check_frames(mut reply: &[u8], ok_body: &[u8]) {
+    while let Some((head, rest)) = reply.split_first_chunk::<9>() {
+        let [l1, l2, l3, kind, ..] = *head;
+        let length = usize::try_from(u32::from_be_bytes([0, l1, l2, l3])).unwrap();
+        let (payload, rest) = rest.split_at_checked(length).expect("the frame is whole");
+        match kind {
+            // DATA: the client may have asked for it in pieces.
+            0 => assert!(ok_body.windows(length.max(1)).any(|part| part.starts_with(payload)), "{payload:?}"),
+            // HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE.
+            1 | 3 | 4 | 6 | 7 | 8 => {}
+            _ => panic!("a frame of type {kind}"),
+        }
+        reply = rest;
+    }
+    assert!(reply.is_empty(), "{reply:?}");
 }

@@ -1,0 +1,46 @@
+//! The `date` of a reply, written anew once a second.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+use httpdate::HttpDate;
+
+thread_local! {
+    /// What was said last: seconds since 1970, and the text.
+    static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((u64::MAX, HeaderValue::from_static(""))) };
+}
+
+/// What to send now.
+pub(crate) fn now() -> HeaderValue {
+    // A clock that stands before 1970 is wrong anyway.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    at(now.as_secs())
+}
+
+fn at(second: u64) -> HeaderValue {
+    LAST.with_borrow_mut(|(last, value)| {
+        if *last != second {
+            *last = second;
+            *value = render(second);
+        }
+        value.clone()
+    })
+}
+
+fn render(second: u64) -> HeaderValue {
+    let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
+    HeaderValue::try_from(date).expect("a date is ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_http_has_it_and_moves_with_the_clock() {
+        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(784_111_778), "Sun, 06 Nov 1994 08:49:38 GMT");
+    }
+}
