@@ -5,7 +5,7 @@
 //! Any doubt leaves the line to the careful reader, `records::listing::csv`, which finds the same
 //! fields in it.
 
-use records::quick::{HIGH, array, copy_if_plain, differs, head, is_plain, word};
+use records::quick::{array, copy_if_plain, equal, head, is_plain};
 
 /// How much more room than its own length a line takes, with what is copied too much.
 pub(crate) const SLACK: usize = 128;
@@ -48,7 +48,7 @@ pub(crate) fn write(line: &[u8], room: &mut [u8]) -> Option<usize> {
     if !is_plain(head, SPECIAL) {
         return None;
     }
-    let mut commas = commas(head)?;
+    let mut commas = equal(head, b',');
     if commas.count_ones() != 6 {
         return None;
     }
@@ -77,19 +77,6 @@ fn put(room: &mut [u8], end: &mut usize, chunk: [u8; CHUNK], length: usize) -> O
     *room.get_mut(*end..)?.first_chunk_mut()? = chunk;
     *end += length;
     (length <= CHUNK).then_some(())
-}
-
-/// A bit for each byte that is a comma.
-#[inline]
-fn commas(head: &Head) -> Option<u64> {
-    // Brings the lowest bits of eight bytes together in the highest byte.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let mut commas = 0;
-    for at in 0..8 {
-        let is_comma = !differs(word(head, 8 * at)?, b',') & HIGH;
-        commas |= ((is_comma >> 7).wrapping_mul(GATHER) >> 56) << (8 * at);
-    }
-    Some(commas)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
-//! Quick looks at bytes, eight or thirty-two at a time, for who takes a short way with ordinary lines.
+//! Quick looks at bytes, many at a time, for who takes a short way with ordinary lines.
 //!
 //! A word is eight bytes, the first one lowest. What takes a word expects ASCII in it, and says nothing
 //! of use about other bytes.
+
+use wide::u8x16;
 
 /// How many bytes are looked at together: as wide as makes the compiler use vectors well.
 const WIDTH: usize = 32;
 
 /// The high bit of each byte of a word: set, it says that something holds for the byte.
-pub const HIGH: u64 = repeat(0x80);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
 /// Whether all bytes are plain: ASCII, no control characters (delete is none here), and none of the
 /// `special` ones.
@@ -54,6 +56,28 @@ fn find_odd<const N: usize>(chunk: &[u8; WIDTH], special: [u8; N], odd: &mut [u8
     }
 }
 
+/// How many bytes a mask has a bit for.
+pub const MASKED: usize = 64;
+
+/// A bit for each byte that is `byte`, the first one lowest.
+#[inline]
+pub fn equal(bytes: &[u8; MASKED], byte: u8) -> u64 {
+    mask(bytes, |lanes| lanes.simd_eq(u8x16::splat(byte)))
+}
+
+/// A bit for each byte that is an ASCII digit, the first one lowest.
+#[inline]
+pub fn digits(bytes: &[u8; MASKED]) -> u64 {
+    mask(bytes, |lanes| lanes.max(u8x16::splat(b'0')).min(u8x16::splat(b'9')).simd_eq(lanes))
+}
+
+/// Compilers do not find the instruction that gathers bits by themselves.
+#[inline(always)]
+fn mask(bytes: &[u8; MASKED], test: impl Fn(u8x16) -> u8x16) -> u64 {
+    let chunks = bytes.as_chunks().0.iter().rev();
+    chunks.fold(0, |mask, chunk| mask << 16 | u64::from(test(u8x16::new(*chunk)).to_bitmask()))
+}
+
 /// The first `N` bytes; where there are fewer, those in `blanks`, which holds blanks.
 #[inline]
 pub fn head<'a, const N: usize>(bytes: &'a [u8], blanks: &'a mut [u8; N]) -> &'a [u8; N] {
@@ -75,36 +99,16 @@ pub fn word(bytes: &[u8], at: usize) -> Option<u64> {
     array(bytes, at).map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// The same byte eight times.
-pub const fn repeat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
+/// Whether each byte of a word is the one of `either` or the one of `or` at its place.
+#[inline]
+pub const fn is_either(word: u64, either: [u8; 8], or: [u8; 8]) -> bool {
+    differs(word, either) & differs(word, or) == 0
 }
 
-/// [`HIGH`] for each byte that is not `byte`.
+/// The high bit of each byte that is not the one of `other` at its place.
 #[inline]
-pub const fn differs(word: u64, byte: u8) -> u64 {
-    (word ^ repeat(byte)).wrapping_add(repeat(0x7f)) & HIGH
-}
-
-/// Whether a word has the form of `pattern`: a digit where that has `0`, anything where it has `?`,
-/// and else the same.
-#[inline]
-pub const fn fits(word: u64, pattern: [u8; 8]) -> bool {
-    let mut looked_at = [0; 8];
-    // Added to the difference it reaches the high bit where the difference is too large.
-    let mut complement = [0; 8];
-    let mut at = 0;
-    while at < 8 {
-        (looked_at[at], complement[at]) = match pattern[at] {
-            b'?' => (0, 0),
-            b'0' => (0x80, 0x80 - 10),
-            _ => (0x80, 0x80 - 1),
-        };
-        at += 1;
-    }
-    let difference = word ^ u64::from_le_bytes(pattern);
-    let reached = difference.wrapping_add(u64::from_le_bytes(complement));
-    reached & u64::from_le_bytes(looked_at) == 0
+const fn differs(word: u64, other: [u8; 8]) -> u64 {
+    (word ^ u64::from_le_bytes(other)).wrapping_add(u64::from_le_bytes([0x7f; 8])) & HIGH
 }
 
 #[cfg(test)]
@@ -140,15 +144,27 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_has_a_bit_for_each_byte() {
+        for at in 0..MASKED {
+            for byte in 0..=u8::MAX {
+                let mut bytes = [b'x'; MASKED];
+                bytes[at] = byte;
+                assert_eq!(digits(&bytes), u64::from(byte.is_ascii_digit()) << at);
+                assert_eq!(equal(&bytes, b','), u64::from(byte == b',') << at);
+                assert_eq!(equal(&bytes, byte), if byte == b'x' { u64::MAX } else { 1 << at });
+            }
+        }
+    }
+
+    #[test]
     fn ascii_is_compared_byte_by_byte() {
-        for byte in 0..0x80_u8 {
-            let word = u64::from_le_bytes([b'a', byte, b'a', b'a', b'a', b'a', b'a', byte]);
-            let expected = if byte == b'a' { 0 } else { 0x8000_0000_0000_8000 };
-            assert_eq!(differs(word, b'a'), expected);
-            let word = u64::from_le_bytes([byte, b'1', b'2', b' ', b'x', b'3', b'4', b':']);
-            assert!(fits(word, *b"?00 x00:"));
-            assert_eq!(fits(word, *b"000 x00:"), byte.is_ascii_digit());
-            assert_eq!(fits(word, *b"-00 x00:"), byte == b'-');
+        for at in 0..8 {
+            for byte in 0..0x80_u8 {
+                let mut bytes = *b"r--r-xr-";
+                bytes[at] = byte;
+                let fits = byte == b'-' || byte == b"rwxrwxrw"[at];
+                assert_eq!(is_either(u64::from_le_bytes(bytes), *b"rwxrwxrw", [b'-'; 8]), fits);
+            }
         }
     }
 }
