@@ -32,6 +32,8 @@ pub(crate) struct Answers {
     body: Bytes,
     /// The body's.
     length: HeaderValue,
+    /// A reply over HTTP/1.1, up to its date.
+    http1: Vec<u8>,
     /// Clients are told to go elsewhere once it is requested.
     shutdown: Shutdown,
     requests: IntCounter,
@@ -41,7 +43,12 @@ impl Answers {
     pub(crate) fn new(name: &str, shutdown: Shutdown, requests: IntCounter) -> Self {
         let name = Value::from(name);
         let body = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
-        Self { length: HeaderValue::from(body.len()), body, shutdown, requests }
+        let length = HeaderValue::from(body.len());
+        let http1 = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\ndate: ",
+            body.len()
+        );
+        Self { body, length, http1: http1.into_bytes(), shutdown, requests }
     }
 
     /// Counts a request.
@@ -68,11 +75,21 @@ impl Answers {
             let length = if status == StatusCode::OK { self.length.clone() } else { NONE };
             headers.insert(CONTENT_LENGTH, length);
         }
-        headers.insert(DATE, date::now());
+        headers.insert(DATE, date::with(HeaderValue::clone));
         let mut head = Response::new(());
         *head.status_mut() = status;
         *head.headers_mut() = headers;
         head
+    }
+
+    /// Writes a reply over HTTP/1.1, as hyper does.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, with_body: bool) {
+        out.extend_from_slice(&self.http1);
+        date::with(|date| out.extend_from_slice(date.as_bytes()));
+        out.extend_from_slice(b"\r\n\r\n");
+        if with_body {
+            out.extend_from_slice(&self.body);
+        }
     }
 
     /// Reads a request to its end and answers it; notes in `pace` what it waits for.

@@ -1,46 +1,19 @@
-//! HTTP/1.1, by hyper.
+//! HTTP/1: ordinary requests fast, and every other leaves its connection to hyper.
 
-use std::pin::pin;
+mod careful;
+mod ordinary;
+mod quick;
+
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-
 use crate::answer::Answers;
-use crate::connection::{Ending, Stop};
-use crate::pace::{Pace, Phase};
+use crate::connection::Ending;
+use crate::pace::Pace;
 use crate::socket::Socket;
 
-/// The longest head, and the most of a body that is in memory at once, in bytes.
-const MAX_BUFFER: usize = 64 << 10;
-
 /// Serves a connection to its end.
-pub(crate) async fn serve(socket: Socket, answers: &Answers, pace: &Arc<Pace>, ending: &mut Ending) {
-    let service = service_fn(|request| answers.respond(request, pace));
-    let connection = http1::Builder::new()
-        // Clients may end their side as soon as they have asked.
-        .half_close(true)
-        .max_buf_size(MAX_BUFFER)
-        // Patience does it, for less, and with a longer limit for idle connections.
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    loop {
-        tokio::select! {
-            // Patience looks at what the connection has just done.
-            biased;
-            // An error is the client's: it broke off, or spoke no HTTP.
-            _ = connection.as_mut() => return,
-            stop = ending.next() => match stop {
-                // Replies say so.
-                Stop::No | Stop::Drain => {}
-                // hyper would drop a head that has begun; its reply will say `Connection: close`.
-                Stop::Finish if pace.phase() == Phase::Head => {}
-                Stop::Finish => connection.as_mut().graceful_shutdown(),
-                Stop::CutOff => return,
-            }
-        }
+pub(crate) async fn serve(mut socket: Socket, answers: &Answers, pace: &Arc<Pace>, ending: &mut Ending) {
+    if quick::serve(&mut socket, answers, pace, ending).await == quick::End::Extraordinary {
+        careful::serve(socket, answers, pace, ending).await;
     }
 }

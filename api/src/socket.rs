@@ -44,6 +44,16 @@ impl Socket {
         Ok((&self.ahead, read == 0))
     }
 
+    /// What was read ahead, and not again since.
+    pub(crate) fn take_ahead(&mut self) -> BytesMut {
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Has `bytes` be read again, before all else.
+    pub(crate) fn put_back(&mut self, bytes: BytesMut) {
+        self.ahead = bytes;
+    }
+
     /// Reads and discards until the client has sent all.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut space = [MaybeUninit::uninit(); DISCARD];
@@ -70,6 +80,7 @@ impl AsyncRead for Socket {
             if self.ahead.is_empty() {
                 self.ahead = BytesMut::new();
             }
+            self.pace.received();
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
