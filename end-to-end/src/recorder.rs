@@ -25,6 +25,10 @@ impl Post {
             if line == "\r\n" {
                 break;
             }
+            // It knows nothing of HTTP/2.
+            if line.starts_with("PRI ") {
+                return None;
+            }
             let Some((name, value)) = line.split_once(": ") else { continue };
             match name.to_ascii_lowercase().as_str() {
                 "idempotency-key" => key = value.trim_end().to_owned(),
