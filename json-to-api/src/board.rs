@@ -172,7 +172,11 @@ impl Board {
 
     /// Notes that an attempt begins.
     pub(crate) fn attempt(&self, now: Instant) {
-        self.attempted.store(self.since_epoch(now), Ordering::Relaxed);
+        let now = self.since_epoch(now);
+        // Looking is cheaper than writing, where others look as well.
+        if self.attempted.load(Ordering::Relaxed) != now {
+            self.attempted.store(now, Ordering::Relaxed);
+        }
     }
 
     /// How long ago the last attempt began.

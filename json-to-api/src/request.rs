@@ -18,7 +18,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("json-to-api/", env!("CARGO_PKG_VERSION")));
 /// So many bytes of keys are made in one allocation.
 const BLOCK: usize = 4 << 10;
-/// Room for the key and the length of HTTP/2 besides the other headers.
+/// How many headers are not the user's.
 const OWN: usize = 4;
 
 /// Makes the requests of a batch.
@@ -27,7 +27,7 @@ pub(crate) struct Requests {
     /// All of an HTTP/1.1 head up to the line's number in the key.
     http1: Arc<[u8]>,
     uri: Uri,
-    /// All headers of HTTP/2 but for the key and the length.
+    /// All headers of HTTP/2; the key and the length are replaced for each document.
     http2: HeaderMap,
     batch: String,
     keys: BytesMut,
@@ -44,13 +44,10 @@ impl Requests {
         for (name, value) in users {
             headers.append(name.clone(), value.clone());
         }
-        Requests {
-            http1: http1_head(target, batch, &headers).into(),
-            uri: uri(target),
-            http2: headers,
-            batch: batch.to_owned(),
-            keys: BytesMut::new(),
-        }
+        let http1 = http1_head(target, batch, &headers).into();
+        headers.insert(CONTENT_LENGTH, 0.into());
+        headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_static(""));
+        Requests { http1, uri: uri(target), http2: headers, batch: batch.to_owned(), keys: BytesMut::new() }
     }
 
     /// Appends the head of an HTTP/1.1 request for the document in a line, of so many bytes.

@@ -75,40 +75,18 @@ impl Sender {
         let job = Arc::clone(&self.job);
         let mut alarm = Alarm::new(Instant::now() + job.tools.client.timeout);
         let mut next = None;
-        loop {
-            let mut document = match next.take() {
-                Some(document) => document,
-                None => match self.next().await {
-                    Some(document) => document,
-                    None => break,
-                },
-            };
+        while let Some(mut document) = match next.take() {
+            Some(document) => Some(document),
+            None => next_document(&job).await,
+        } {
             match self.body(&mut document).await {
-                Ok(body) => next = self.deliver(document, body, &mut alarm).await,
+                Ok(body) => next = self.deliver(&job, document, body, &mut alarm).await,
                 // The document stays in flight: nothing of it is noted, and the batch ends here.
                 Err(error) => return job.board.fail(error),
             }
         }
         if let Some(Connection::Http1(connection)) = self.connection {
             job.tools.client.leave(Opened::Http1(connection));
-        }
-    }
-
-    /// Waits for a document; `None`: there are none any more.
-    async fn next(&mut self) -> Option<Document> {
-        if !self.has_room_to_print().await {
-            return None;
-        }
-        self.job.board.next_document().await
-    }
-
-    /// Waits until what was printed is written far enough; false: the work has ended meanwhile.
-    async fn has_room_to_print(&mut self) -> bool {
-        let Some(printer) = &self.job.tools.printer else { return true };
-        tokio::select! {
-            biased;
-            () = printer.room() => true,
-            () = self.job.board.ended() => false,
         }
     }
 
@@ -124,12 +102,17 @@ impl Sender {
     }
 
     /// Sends a document, and notes what became of it. Returns the next one, if it needs not be waited for.
-    async fn deliver(&mut self, mut document: Document, body: Bytes, alarm: &mut Alarm) -> Option<Document> {
-        let job = Arc::clone(&self.job);
-        let mut outcome = self.attempt(&mut document, &body, alarm).await;
+    async fn deliver(
+        &mut self,
+        job: &Job,
+        mut document: Document,
+        body: Bytes,
+        alarm: &mut Alarm,
+    ) -> Option<Document> {
+        let mut outcome = self.attempt(job, &mut document, &body, alarm).await;
         if let Err(Failure::BrokenAfterUse(_)) = outcome {
             // Most likely closed by the api while nothing was on it: that is no reason to wait.
-            outcome = self.attempt(&mut document, &body, alarm).await;
+            outcome = self.attempt(job, &mut document, &body, alarm).await;
         }
         volume::crash_point("note an answer");
         let now = Instant::now();
@@ -166,11 +149,11 @@ impl Sender {
     /// POSTs a document once.
     async fn attempt(
         &mut self,
+        job: &Job,
         document: &mut Document,
         body: &Bytes,
         alarm: &mut Alarm,
     ) -> Result<Reply, Failure> {
-        let job = Arc::clone(&self.job);
         let start = job.board.wait_until_looked_at().await;
         document.attempts = document.attempts.saturating_add(1);
         if document.attempts > 1 {
@@ -243,6 +226,24 @@ impl Sender {
         one_line(reply[..reply.len().min(QUOTED)].trim_ascii(), &mut quoted);
         let quoted = String::from_utf8_lossy(&quoted);
         format!("answered {status} {name}: {quoted}").trim_end_matches([' ', ':']).to_owned()
+    }
+}
+
+/// Waits for a document; `None`: there are none any more.
+async fn next_document(job: &Job) -> Option<Document> {
+    if !has_room_to_print(job).await {
+        return None;
+    }
+    job.board.next_document().await
+}
+
+/// Waits until what was printed is written far enough; false: the work has ended meanwhile.
+async fn has_room_to_print(job: &Job) -> bool {
+    let Some(printer) = &job.tools.printer else { return true };
+    tokio::select! {
+        biased;
+        () = printer.room() => true,
+        () = job.board.ended() => false,
     }
 }
 

@@ -89,11 +89,14 @@ impl Health {
         self.is_alive_at(Instant::now())
     }
 
-    /// Says that progress was made; one atomic store.
+    /// Says that progress was made; one atomic store at most.
     pub fn beat(&self, now: Instant) {
         let since_epoch = now.saturating_duration_since(self.0.epoch).as_millis();
         let since_epoch = u64::try_from(since_epoch).unwrap_or(u64::MAX);
-        self.0.last_beat.store(since_epoch, Ordering::Release);
+        // Looking is cheaper than writing, where others look as well.
+        if self.0.last_beat.load(Ordering::Relaxed) != since_epoch {
+            self.0.last_beat.store(since_epoch, Ordering::Release);
+        }
     }
 
     fn is_alive_at(&self, now: Instant) -> Result<(), String> {
