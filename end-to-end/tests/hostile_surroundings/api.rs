@@ -53,8 +53,8 @@ fn hostile() -> [Hostile; 6] {
         (|| reply("404 forged", "", FORGED), "answered 404 Not Found: no\\r\\n"),
         (|| reply("422 forged", "", FORGED), "answered 422 Unprocessable Entity: no\\r\\n"),
         (|| reply("200 OK", "", FORGED), "batch done"),
-        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "the connection was cut off"),
-        (|| Reply::Raw(FORGED.into()), "the connection was cut off"),
+        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "the reply is no HTTP/1.x"),
+        (|| Reply::Raw(FORGED.into()), "the reply is no HTTP/1.x"),
     ]
 }
 
