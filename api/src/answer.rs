@@ -56,6 +56,10 @@ impl Answers {
         self.requests.inc();
     }
 
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
     /// Whether clients are told to go elsewhere.
     pub(crate) fn are_last(&self) -> bool {
         self.shutdown.is_requested()

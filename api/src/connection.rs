@@ -1,5 +1,10 @@
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures_util::FutureExt;
+use service::Shutdown;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -28,6 +33,7 @@ pub(crate) enum Stop {
 pub(crate) struct Ending {
     patience: Patience,
     stop: watch::Receiver<Stop>,
+    shutdown: Shutdown,
 }
 
 impl Ending {
@@ -36,18 +42,36 @@ impl Ending {
         *self.stop.borrow() == Stop::Finish
     }
 
-    /// What the server asks next; to end now also where the client has taken too long. Looks at what a connection has
-    /// just done: to be polled after it.
-    pub(crate) async fn next(&mut self) -> Stop {
-        tokio::select! {
-            biased;
-            () = &mut self.patience => Stop::CutOff,
-            changed = self.stop.changed() => match changed {
-                Ok(()) => *self.stop.borrow(),
-                // The server is gone without a word.
-                Err(_) => Stop::CutOff,
+    /// Goes on with `work` until it is done, or until the server asks for something: to be cut off also where the client
+    /// has taken too long.
+    pub(crate) async fn or<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, Stop> {
+        let Self { patience, stop, shutdown } = self;
+        let asked = async {
+            // An error says that the server is gone without a word.
+            stop.changed().await.map_or(Stop::CutOff, |()| *stop.borrow())
+        };
+        let mut asked = pin!(asked);
+        let mut is_awaited = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work(cx) {
+                return Poll::Ready(Ok(done));
             }
-        }
+            // Looks at what the work has just done.
+            if patience.poll_unpin(cx).is_ready() {
+                return Poll::Ready(Err(Stop::CutOff));
+            }
+            // Nothing is asked before the shutdown is requested, and the task is the same each time: to ask once is
+            // enough to be woken, and each time would be too dear.
+            if is_awaited && !shutdown.is_requested() {
+                return Poll::Pending;
+            }
+            is_awaited = true;
+            asked.as_mut().poll(cx).map(Err)
+        })
+        .await
     }
 }
 
@@ -60,7 +84,8 @@ pub(crate) async fn serve(
 ) {
     let pace = Arc::new(Pace::new());
     let mut socket = Socket::new(stream, Arc::clone(&pace));
-    let mut ending = Ending { patience: Patience::new(Arc::clone(&pace), limits), stop };
+    let patience = Patience::new(Arc::clone(&pace), limits);
+    let mut ending = Ending { patience, stop, shutdown: answers.shutdown().clone() };
     let Some(is_http2) = open(&mut socket, &mut ending, &pace).await else {
         return;
     };
@@ -74,21 +99,15 @@ pub(crate) async fn serve(
 /// Reads until it is clear whether the client speaks HTTP/2; none where it is not going to speak.
 async fn open(socket: &mut Socket, ending: &mut Ending, pace: &Pace) -> Option<bool> {
     loop {
-        tokio::select! {
-            biased;
-            read = socket.read_ahead(OPENING) => match read {
-                Ok((bytes, is_end)) => {
-                    if let Some(is_http2) = http2::is_spoken(bytes, is_end) {
-                        return Some(is_http2);
-                    }
+        match ending.or(|cx| socket.poll_ahead(cx, OPENING)).await {
+            Ok(Ok(is_end)) => {
+                if let Some(is_http2) = http2::is_spoken(socket.ahead(), is_end) {
+                    return Some(is_http2);
                 }
-                Err(_) => return None,
-            },
-            stop = ending.next() => match stop {
-                Stop::No | Stop::Drain => {}
-                Stop::Finish if pace.has_begun() => {}
-                Stop::Finish | Stop::CutOff => return None,
             }
+            Err(Stop::No | Stop::Drain) => {}
+            Err(Stop::Finish) if pace.has_begun() => {}
+            Ok(Err(_)) | Err(Stop::Finish | Stop::CutOff) => return None,
         }
     }
 }

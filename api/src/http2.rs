@@ -69,15 +69,10 @@ pub(crate) async fn serve(
         .handshake(socket);
     let mut handshake = std::pin::pin!(handshake);
     let connection = loop {
-        tokio::select! {
-            biased;
-            connected = handshake.as_mut() => match connected {
-                Ok(connection) => break connection,
-                Err(_) => return,
-            },
-            stop = ending.next() => if stop == Stop::CutOff {
-                return;
-            }
+        match ending.or(|cx| handshake.as_mut().poll(cx)).await {
+            Ok(Ok(connection)) => break connection,
+            Ok(Err(_)) | Err(Stop::CutOff) => return,
+            Err(_) => {}
         }
     };
     let mut server = Server { connection, answers, limits, accepted: Vec::new(), waiting: Waiting::new() };
@@ -86,14 +81,10 @@ pub(crate) async fn serve(
         server.say_goodbye(pace);
     }
     loop {
-        tokio::select! {
-            biased;
-            () = poll_fn(|cx| server.poll(cx, pace)) => return,
-            stop = ending.next() => match stop {
-                Stop::No => {}
-                Stop::Drain | Stop::Finish => server.say_goodbye(pace),
-                Stop::CutOff => return,
-            }
+        match ending.or(|cx| server.poll(cx, pace)).await {
+            Ok(()) | Err(Stop::CutOff) => return,
+            Err(Stop::No) => {}
+            Err(Stop::Drain | Stop::Finish) => server.say_goodbye(pace),
         }
     }
 }

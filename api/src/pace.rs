@@ -107,7 +107,7 @@ impl Pace {
             (false, true) => Phase::Streams,
             (false, false) => Phase::NoStreams,
         };
-        if phase != self.phase() {
+        if phase != self.phase() && self.phase() != Phase::Linger {
             self.enter(phase);
         }
     }
@@ -189,6 +189,43 @@ mod tests {
         assert!(pace.ends());
         pace.received();
         assert!(pace.ends());
+        assert_eq!(pace.phase(), Phase::Linger);
+    }
+
+    #[test]
+    fn what_comes_without_requests_changes_no_phase_of_http_2() {
+        let pace = Pace::new();
+        pace.rests(false);
+        let (changes, moves) = pace.counts();
+        pace.received();
+        pace.rests(false);
+        assert_eq!(pace.phase(), Phase::NoStreams);
+        assert_eq!(pace.counts(), (changes, moves + 1));
+        pace.rests(true);
+        assert_eq!(pace.phase(), Phase::Streams);
+    }
+
+    #[test]
+    fn who_does_not_read_is_not_waited_for_longer_because_it_sends() {
+        let pace = Pace::new();
+        pace.blocks();
+        pace.rests(true);
+        assert_eq!(pace.phase(), Phase::Reply);
+        let counts = pace.counts();
+        pace.received();
+        pace.rests(true);
+        assert_eq!(pace.counts(), counts);
+        pace.sent();
+        pace.rests(true);
+        assert_eq!(pace.phase(), Phase::Streams);
+    }
+
+    #[test]
+    fn a_connection_that_lingers_does_so_to_its_end() {
+        let pace = Pace::new();
+        pace.leaves_unread();
+        assert!(pace.ends());
+        pace.rests(true);
         assert_eq!(pace.phase(), Phase::Linger);
     }
 

@@ -36,7 +36,7 @@ impl Default for Limits {
     }
 }
 
-/// Completes when a client has taken too long. To be polled after whatever moves its [`Pace`], in the same task.
+/// Completes when a client has taken too long. To be polled after whatever moves its [`Pace`], always in the same task.
 pub(crate) struct Patience {
     pace: Arc<Pace>,
     limits: Limits,
@@ -46,6 +46,8 @@ pub(crate) struct Patience {
     last_move: Instant,
     due: Instant,
     alarm: Pin<Box<Sleep>>,
+    /// The alarm was polled since it was set.
+    is_set: bool,
 }
 
 impl Patience {
@@ -60,6 +62,7 @@ impl Patience {
             last_move: now,
             due: now + limits.head,
             alarm: Box::pin(sleep(limits.head)),
+            is_set: false,
         }
     }
 
@@ -78,6 +81,7 @@ impl Patience {
         // An alarm that comes early is set anew then: moving it at each request would cost more.
         if self.due < self.alarm.deadline() {
             self.alarm.as_mut().reset(self.due);
+            self.is_set = false;
         }
     }
 
@@ -101,7 +105,16 @@ impl Future for Patience {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.note();
+        // Who floods the connection leaves no budget to poll a timer with.
+        if self.due <= self.last_move {
+            return Poll::Ready(());
+        }
+        // Set once, it wakes the task; to poll it each time would cost more.
+        if self.is_set && !self.alarm.is_elapsed() {
+            return Poll::Pending;
+        }
         loop {
+            self.is_set = true;
             ready!(self.alarm.as_mut().poll(cx));
             if self.alarm.deadline() >= self.due {
                 return Poll::Ready(());
@@ -114,6 +127,10 @@ impl Future for Patience {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use tokio::task::coop::poll_proceed;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -176,6 +193,22 @@ mod tests {
         let old = limits.body - SECOND;
         assert_eq!(ends_after(&mut patience, old, Duration::ZERO), SECOND);
         assert_eq!(ends_after(&mut patience, SECOND, SECOND), limits.stall - SECOND);
+    }
+
+    #[tokio::test]
+    async fn patience_ends_also_where_a_flood_leaves_no_budget() {
+        let (pace, mut patience) = connection();
+        pace.reads_body();
+        patience.note();
+        patience.phase_began -= Limits::default().body;
+        pace.moved();
+        let has_ended = poll_fn(|cx| {
+            while let Poll::Ready(spent) = poll_proceed(cx) {
+                spent.made_progress();
+            }
+            Poll::Ready(Pin::new(&mut patience).poll(cx).is_ready())
+        });
+        assert!(has_ended.await);
     }
 
     #[tokio::test]

@@ -30,18 +30,28 @@ impl Socket {
         Self { stream, pace, ahead: BytesMut::new(), said_goodbye: false }
     }
 
-    /// Reads ahead: returns all that was read so far, and whether that is the end.
-    pub(crate) async fn read_ahead(&mut self, space: usize) -> io::Result<(&[u8], bool)> {
-        self.stream.readable().await?;
-        self.ahead.reserve(space);
-        let read = match self.stream.try_read_buf(&mut self.ahead) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((&self.ahead, false)),
-            read => read?,
-        };
-        if read > 0 {
-            self.pace.received();
+    /// Reads up to `space` bytes ahead; whether that is the end.
+    pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>, space: usize) -> Poll<io::Result<bool>> {
+        loop {
+            // Nothing is held for a client that says nothing.
+            ready!(self.stream.poll_read_ready(cx))?;
+            self.ahead.reserve(space);
+            match self.stream.try_read_buf(&mut self.ahead) {
+                Ok(read) => {
+                    if read > 0 {
+                        self.pace.received();
+                    }
+                    return Poll::Ready(Ok(read == 0));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
         }
-        Ok((&self.ahead, read == 0))
+    }
+
+    /// What was read ahead so far.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.ahead
     }
 
     /// What was read ahead, and not again since.

@@ -28,19 +28,14 @@ pub(super) async fn serve(socket: Socket, answers: &Answers, pace: &Arc<Pace>, e
         .with_upgrades();
     let mut connection = pin!(connection);
     loop {
-        tokio::select! {
-            // Patience looks at what the connection has just done.
-            biased;
+        match ending.or(|cx| connection.as_mut().poll(cx)).await {
             // An error is the client's: it broke off, or spoke no HTTP.
-            _ = connection.as_mut() => return,
-            stop = ending.next() => match stop {
-                // Replies say so.
-                Stop::No | Stop::Drain => {}
-                // hyper would drop a head that has begun; its reply will say `Connection: close`.
-                Stop::Finish if pace.phase() == Phase::Head => {}
-                Stop::Finish => connection.as_mut().graceful_shutdown(),
-                Stop::CutOff => return,
-            }
+            Ok(_) | Err(Stop::CutOff) => return,
+            // Replies say so.
+            Err(Stop::No | Stop::Drain) => {}
+            // hyper would drop a head that has begun; its reply will say `Connection: close`.
+            Err(Stop::Finish) if pace.phase() == Phase::Head => {}
+            Err(Stop::Finish) => connection.as_mut().graceful_shutdown(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Answers ordinary requests, one after the other, each batch that came at once with one write.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -35,15 +34,11 @@ pub(super) async fn serve(socket: &mut Socket, answers: &Answers, pace: &Pace, e
     }
     drop(ahead);
     let end = loop {
-        tokio::select! {
-            // Patience looks at what the connection has just done.
-            biased;
-            end = poll_fn(|cx| quick.poll(cx)) => break end.unwrap_or(End::Closed),
-            stop = ending.next() => match stop {
-                Stop::No | Stop::Drain => {}
-                Stop::Finish => quick.is_to_finish = true,
-                Stop::CutOff => break End::Closed,
-            }
+        match ending.or(|cx| quick.poll(cx)).await {
+            Ok(end) => break end.unwrap_or(End::Closed),
+            Err(Stop::No | Stop::Drain) => {}
+            Err(Stop::Finish) => quick.is_to_finish = true,
+            Err(Stop::CutOff) => break End::Closed,
         }
     };
     let rest = quick.rest;
