@@ -5,6 +5,8 @@
 mod any_bytes;
 mod anything;
 mod clients;
+mod frames;
+mod http2;
 mod refusals;
 mod replies;
 mod server;

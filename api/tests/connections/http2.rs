@@ -1,0 +1,407 @@
+use std::future::poll_fn;
+use std::time::Duration;
+
+use api::{Config, Limits};
+use bytes::Bytes;
+use h2::client::{self, Connection, ResponseFuture, SendRequest};
+use h2::{Error, Reason, SendStream};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::any_bytes::PREFACE;
+use crate::server::{AGES, OK_BODY, PATIENT, Server};
+
+const MAX_BODY: usize = 2 << 20;
+const SHORT: Duration = Duration::from_millis(100);
+
+/// A client of many requests on one connection.
+struct Client {
+    requests: SendRequest<Bytes>,
+    /// Ends with the connection.
+    driver: JoinHandle<Result<(), Error>>,
+}
+
+impl Client {
+    async fn connect(server: &Server) -> Self {
+        // As many as hyper's clients do before they know the server's limit.
+        Self::with(client::Builder::new().initial_max_send_streams(100), server).await
+    }
+
+    async fn with(builder: &mut client::Builder, server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (requests, connection): (_, Connection<_, Bytes>) = builder.handshake(stream).await.unwrap();
+        Self { requests, driver: tokio::spawn(connection) }
+    }
+
+    /// Begins a request.
+    async fn send(&self, request: Request<()>, is_whole: bool) -> (ResponseFuture, SendStream<Bytes>) {
+        let mut ready = self.requests.clone().ready().await.unwrap();
+        ready.send_request(request, is_whole).unwrap()
+    }
+
+    /// Begins a POST and leaves it open.
+    async fn begin(&self) -> (ResponseFuture, SendStream<Bytes>) {
+        self.send(post(), false).await
+    }
+
+    async fn ask(&self, request: Request<()>, body: Option<Bytes>) -> Response<Bytes> {
+        let (response, mut stream) = self.send(request, body.is_none()).await;
+        if let Some(body) = body {
+            stream.send_data(body, true).unwrap();
+        }
+        whole(response).await.unwrap()
+    }
+
+    async fn assert_serves(&self) {
+        assert_ok(&self.ask(post(), Some(Bytes::from_static(b"{}"))).await);
+    }
+
+    /// Waits until the server has told it to go elsewhere, or to do so at once, and the connection ends.
+    async fn ended(self) -> Result<(), Error> {
+        drop(self.requests);
+        timeout(AGES, self.driver).await.expect("the connection ends").unwrap()
+    }
+}
+
+fn post() -> Request<()> {
+    Request::post("http://api/").body(()).unwrap()
+}
+
+async fn whole(response: ResponseFuture) -> Result<Response<Bytes>, Error> {
+    let response = timeout(AGES, response).await.expect("a reply")?;
+    let (head, mut stream) = response.into_parts();
+    let mut body = Vec::new();
+    while let Some(data) = timeout(AGES, stream.data()).await.expect("a body") {
+        let data = data?;
+        stream.flow_control().release_capacity(data.len())?;
+        body.extend(data);
+    }
+    Ok(Response::from_parts(head, Bytes::from(body)))
+}
+
+fn assert_ok(reply: &Response<Bytes>) {
+    assert_eq!(reply.status(), StatusCode::OK);
+    assert_eq!(reply.body(), OK_BODY);
+}
+
+/// Sends `length` bytes in pieces as the window allows; whether all went.
+async fn send_all(stream: &mut SendStream<Bytes>, mut length: usize) -> bool {
+    while length > 0 {
+        stream.reserve_capacity(length.min(16 << 10));
+        let Some(Ok(room)) = poll_fn(|cx| stream.poll_capacity(cx)).await else {
+            return false;
+        };
+        let sent = room.min(length);
+        length -= sent;
+        if stream.send_data(Bytes::from(vec![b'x'; sent]), length == 0).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+fn is_reset(error: &Error, reason: Reason) -> bool {
+    error.is_reset() && error.is_remote() && error.reason() == Some(reason)
+}
+
+#[tokio::test]
+async fn any_method_on_any_path_gets_the_same_answer() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    for (method, target) in [
+        ("GET", "http://api/"),
+        ("POST", "http://api/some/where?with=query"),
+        ("PUT", "https://elsewhere.example/%ff%00/..//"),
+        ("DELETE", "http://api/"),
+        ("OPTIONS", "http://api/"),
+        ("PROPFIND", "http://api/dav"),
+        ("x!#$%&'*+-.^_`|~9", "http://api/"),
+    ] {
+        for body in [None, Some(""), Some("{}")] {
+            let request = Request::builder().method(method).uri(target).body(()).unwrap();
+            let reply = client.ask(request, body.map(Bytes::from)).await;
+            assert_ok(&reply);
+            let headers = reply.headers();
+            assert_eq!(headers.len(), 3, "{headers:?}");
+            assert_eq!(headers["content-type"], "application/json");
+            assert_eq!(headers["content-length"], OK_BODY.len().to_string());
+            assert!(headers["date"].to_str().unwrap().ends_with(" GMT"));
+        }
+    }
+    let counted = server.context.metrics.gather();
+    assert_eq!(counted[0].get_metric()[0].get_counter().get_value(), 21.0);
+}
+
+#[tokio::test]
+async fn head_gets_the_head_alone() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let reply = client.ask(Request::head("http://api/").body(()).unwrap(), None).await;
+    assert_eq!(reply.status(), StatusCode::OK);
+    assert_eq!(reply.headers()["content-length"], OK_BODY.len().to_string());
+    assert!(reply.body().is_empty());
+}
+
+#[tokio::test]
+async fn connect_gets_the_answer_through_its_tunnel() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let request = Request::builder().method(Method::CONNECT).uri("elsewhere.example:443").body(()).unwrap();
+    // The client's side of the tunnel stays open.
+    let (response, _tunnel) = client.send(request, false).await;
+    let reply = whole(response).await.unwrap();
+    assert_ok(&reply);
+    assert_eq!(reply.headers().get("content-length"), None);
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn requests_with_trailers_are_answered() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let (response, mut stream) = client.begin().await;
+    stream.send_data(Bytes::from_static(b"{}"), false).unwrap();
+    stream.send_trailers(HeaderMap::new()).unwrap();
+    assert_ok(&whole(response).await.unwrap());
+}
+
+#[tokio::test]
+async fn who_expects_a_continue_gets_it() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let request = Request::post("http://api/").header("expect", "100-Continue").body(()).unwrap();
+    let (mut response, mut stream) = client.send(request, false).await;
+    let interim = timeout(AGES, poll_fn(|cx| response.poll_informational(cx))).await.unwrap();
+    assert_eq!(interim.unwrap().unwrap().status(), StatusCode::CONTINUE);
+    stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
+    assert_ok(&whole(response).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_thousand_requests_at_once_are_all_answered() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let mut asked = Vec::new();
+    for number in 0..1000 {
+        let (response, mut stream) = client.begin().await;
+        asked.push(tokio::spawn(async move {
+            assert!(send_all(&mut stream, 1 + number * 10).await);
+            whole(response).await.unwrap()
+        }));
+    }
+    for asked in asked {
+        assert_ok(&asked.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn clients_of_both_versions_are_served_side_by_side() {
+    let server = Server::with_limits(PATIENT).await;
+    let (one, other) = (Client::connect(&server).await, Client::connect(&server).await);
+    let mut old = server.connect().await;
+    for _ in 0..10 {
+        one.assert_serves().await;
+        old.send("GET / HTTP/1.1\r\n\r\n").await;
+        other.assert_serves().await;
+        assert!(old.reply().await.ends_with(OK_BODY));
+    }
+}
+
+#[tokio::test]
+async fn a_preface_in_pieces_is_one() {
+    let server = Server::with_limits(PATIENT).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    // The client sends it again: it goes nowhere.
+    for byte in PREFACE.chunks(1) {
+        stream.write_all(byte).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut client = crate::server::Client(stream);
+    client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    // SETTINGS, and that it has seen ours.
+    let mut settings = [0; 9];
+    tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut settings).await.unwrap();
+    assert_eq!(settings[3], 4);
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_is_taken_and_a_longer_one_harms_only_its_stream() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let (response, mut stream) = client.begin().await;
+    assert!(send_all(&mut stream, MAX_BODY).await);
+    assert_ok(&whole(response).await.unwrap());
+
+    let (response, mut stream) = client.begin().await;
+    send_all(&mut stream, MAX_BODY + 1).await;
+    let refusal = timeout(AGES, response).await.unwrap().unwrap();
+    assert_eq!(refusal.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(refusal.headers().get("connection"), None);
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn who_sends_on_after_a_refusal_is_told_that_it_is_in_vain() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let (response, mut stream) = client.begin().await;
+    assert!(!send_all(&mut stream, 8 * MAX_BODY).await);
+    let reset = poll_fn(|cx| stream.poll_reset(cx)).await.unwrap();
+    assert_eq!(reset, Reason::NO_ERROR);
+    assert_eq!(whole(response).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_body_announced_too_long_is_refused_before_it_is_sent() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let length = MAX_BODY + 1;
+    let request = Request::post("http://api/").header("content-length", length).body(()).unwrap();
+    let (response, _stream) = client.send(request, false).await;
+    assert_eq!(timeout(AGES, response).await.unwrap().unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_what_was_announced_harms_only_its_stream() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let request = Request::post("http://api/").header("content-length", 10).body(()).unwrap();
+    let (response, mut stream) = client.send(request, false).await;
+    stream.send_data(Bytes::from_static(b"half"), true).unwrap();
+    assert!(is_reset(&whole(response).await.unwrap_err(), Reason::PROTOCOL_ERROR));
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn who_takes_a_request_back_harms_no_other() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    for _ in 0..500 {
+        let (response, mut stream) = client.begin().await;
+        stream.send_data(Bytes::from_static(b"half"), false).unwrap();
+        stream.send_reset(Reason::CANCEL);
+        drop(response);
+        client.assert_serves().await;
+    }
+}
+
+#[tokio::test]
+async fn headers_beyond_the_limit_are_refused_and_the_connection_goes_on() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let value = "x".repeat(20 << 10);
+    let request = Request::get("http://api/").header("x", value).body(()).unwrap();
+    let refusal = client.ask(request, None).await;
+    assert_eq!(refusal.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_reply_comes_in_pieces_to_who_gives_little_room() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::with(client::Builder::new().initial_window_size(3), &server).await;
+    let (one, other) = tokio::join!(client.ask(post(), None), client.ask(post(), None));
+    assert_ok(&one);
+    assert_ok(&other);
+}
+
+#[tokio::test]
+async fn who_gives_no_room_for_the_reply_loses_that_stream_alone() {
+    let server = Server::with_limits(Limits { stall: SHORT, ..PATIENT }).await;
+    let client = Client::with(client::Builder::new().initial_window_size(0), &server).await;
+    let (response, _) = client.send(post(), true).await;
+    let response = timeout(AGES, response).await.unwrap().unwrap();
+    let error = timeout(AGES, response.into_body().data()).await.unwrap().unwrap().unwrap_err();
+    assert!(is_reset(&error, Reason::CANCEL), "{error:?}");
+    let reply = client.ask(Request::head("http://api/").body(()).unwrap(), None).await;
+    assert_eq!(reply.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_stops_in_the_middle_of_a_body_loses_that_stream_alone() {
+    let server = Server::with_limits(Limits { stall: SHORT, ..PATIENT }).await;
+    let client = Client::connect(&server).await;
+    let (response, mut stream) = client.begin().await;
+    stream.send_data(Bytes::from_static(b"half"), false).unwrap();
+    assert!(is_reset(&whole(response).await.unwrap_err(), Reason::CANCEL));
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn who_drips_a_body_loses_that_stream_alone() {
+    let server = Server::with_limits(Limits { body: SHORT, ..PATIENT }).await;
+    let client = Client::connect(&server).await;
+    let (response, mut stream) = client.begin().await;
+    let dripping = async {
+        while stream.send_data(Bytes::from_static(b"x"), false).is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    };
+    timeout(AGES, dripping).await.expect("the stream is reset");
+    assert!(is_reset(&whole(response).await.unwrap_err(), Reason::CANCEL));
+    client.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_closed_also_where_it_pings() {
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (requests, mut connection): (SendRequest<Bytes>, _) = client::handshake(stream).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    let driver = tokio::spawn(connection);
+    let pinging = async { while pings.ping(h2::Ping::opaque()).await.is_ok() {} };
+    timeout(AGES, pinging).await.expect("the server closes the connection");
+    // In order or not: the server may have had a ping before it.
+    let _ = timeout(AGES, driver).await.expect("the connection ends").unwrap();
+    drop(requests);
+}
+
+#[tokio::test]
+async fn a_connection_with_a_request_in_hand_is_not_idle() {
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
+    let client = Client::connect(&server).await;
+    let (response, mut stream) = client.begin().await;
+    tokio::time::sleep(3 * SHORT).await;
+    stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
+    assert_ok(&whole(response).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_answered_and_clients_are_told_to_go_elsewhere() {
+    let server =
+        Server::start(Config { limits: PATIENT, drain: Duration::from_secs(1), ..Config::default() }).await;
+    let (busy, idle) = (Client::connect(&server).await, Client::connect(&server).await);
+    idle.assert_serves().await;
+    let (response, mut stream) = busy.begin().await;
+    // All runs on one thread: when this is answered, the server has seen what was sent before.
+    busy.assert_serves().await;
+
+    server.context.shutdown.request();
+    idle.ended().await.unwrap();
+    // Who comes while it drains is answered, and told then.
+    let newcomer = Client::connect(&server).await;
+    newcomer.assert_serves().await;
+    newcomer.ended().await.unwrap();
+    assert!(timeout(SHORT, poll_fn(|cx| busy.requests.clone().poll_ready(cx))).await.unwrap().is_err());
+    stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
+    assert_ok(&whole(response).await.unwrap());
+    busy.ended().await.unwrap();
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn who_hangs_is_cut_off_when_the_grace_is_over() {
+    let server = Server::with_limits(PATIENT).await;
+    let client = Client::connect(&server).await;
+    let (response, _stream) = client.begin().await;
+    client.assert_serves().await;
+    server.context.shutdown.request();
+    server.stopped().await;
+    assert!(whole(response).await.is_err());
+}
