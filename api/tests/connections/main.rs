@@ -4,6 +4,7 @@
 
 mod any_bytes;
 mod anything;
+mod both_ways;
 mod clients;
 mod frames;
 mod http2;
