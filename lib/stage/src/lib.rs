@@ -4,10 +4,9 @@
 //! shutdown, or with `--once` until the folder is drained. It decides when to look and what to do with
 //! errors. How files change hands is the `volume` crate's affair, what is made of them the stage's.
 //!
-//! The scan is the truth; events of the file system only wake it early.
+//! The scan is the truth; events of the file system only wake it early, and spare it some reading.
 //!
-//! Layout: `args.rs` settings; `worker.rs` the loop; `watch.rs` events; `wake.rs` what the loop sleeps
-//! on; `process.rs` what a stage brings; `convert.rs` the two converters' share of it; `pulse.rs`
+//! Layout: `args.rs` settings; `worker.rs` the loop; `wake.rs` what it sleeps on; `process.rs` what a stage brings; `convert.rs` the two converters' share of it; `pulse.rs`
 //! liveness and shutdown for whoever is at work; `metrics.rs`.
 
 mod args;
@@ -16,7 +15,6 @@ mod metrics;
 mod process;
 mod pulse;
 mod wake;
-mod watch;
 mod worker;
 
 use anyhow::Context as _;
@@ -46,13 +44,15 @@ pub async fn run(spec: Spec, args: StageArgs, process: impl Process, context: Co
     for fallback in volume.fallbacks() {
         warn!(folder = %args.data_dir.display(), "the volume lacks something: {fallback}");
     }
-    let wake = Wake::default();
+    let wake = Wake::new().context("failed to make what the stage's loop sleeps on")?;
     context.shutdown.on_request({
         let wake = wake.clone();
         move || wake.wake()
     });
     // Before the first scan: a file that appears between the two is seen by either.
-    let _watch = watch::start(volume.root(), spec, &wake);
+    if let Err(error) = volume.watch(spec) {
+        warn!(%error, "no file events: files are found by --rescan-interval only");
+    }
     let metrics = Metrics::register(&context.metrics, spec.name)?;
     let worker = Worker::new(spec, &args, volume, process, wake, metrics, &context);
     context.health.ready();

@@ -26,6 +26,7 @@ pub(crate) struct Worker<P> {
     spec: Spec,
     once: bool,
     rescan: Duration,
+    volume: Volume,
     inbox: Inbox,
     process: P,
     wake: Wake,
@@ -59,7 +60,8 @@ impl<P: Process> Worker<P> {
             spec,
             once: args.once,
             rescan: args.rescan_interval,
-            inbox: Inbox::new(volume, spec, args.settle, args.rescan_interval),
+            inbox: Inbox::new(volume.clone(), spec, args.settle, args.rescan_interval),
+            volume,
             process,
             wake,
             metrics,
@@ -114,7 +116,7 @@ impl<P: Process> Worker<P> {
     fn sleep(&mut self, again: Option<Instant>) {
         let until = again.map(|again| again.saturating_duration_since(Instant::now()));
         let longest = if self.inbox.is_holding() { self.rescan.min(HELD_LOOK) } else { self.rescan };
-        self.was_woken = self.wake.sleep(until.unwrap_or(longest).min(longest));
+        self.was_woken = self.wake.sleep_unless_told(&self.volume, until.unwrap_or(longest).min(longest));
     }
 
     /// Events must not cut a pause short: a full disk would be tried at each of them.

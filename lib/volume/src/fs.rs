@@ -173,7 +173,28 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
 
 /// Returns the names in a folder, in no order.
 pub(crate) fn names(path: &Path) -> io::Result<Vec<OsString>> {
-    fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
+    let names: Vec<_> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+    #[cfg(test)]
+    ENTRIES_READ.set(ENTRIES_READ.get() + names.len());
+    Ok(names)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many names this thread has read.
+    pub(crate) static ENTRIES_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Returns whether all that changes a folder goes through this machine's kernel: so it is with these file systems.
+pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
+    const LOCAL: [i64; 5] = [
+        libc::EXT4_SUPER_MAGIC,
+        libc::XFS_SUPER_MAGIC,
+        libc::BTRFS_SUPER_MAGIC,
+        libc::TMPFS_MAGIC,
+        libc::OVERLAYFS_SUPER_MAGIC,
+    ];
+    Ok(LOCAL.contains(&rustix::fs::statfs(path)?.f_type))
 }
 
 /// Looks at a path without following a symbolic link; `None` where nothing has the name.

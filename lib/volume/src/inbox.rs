@@ -3,7 +3,7 @@
 //! The scan is the truth. Files that are still written are passed over, so that they hold up nothing
 //! behind them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
@@ -37,7 +37,7 @@ pub struct Inbox {
     rescan: Duration,
     scanned: Option<Instant>,
     waiting: usize,
-    queue: VecDeque<PublicName>,
+    queue: BTreeSet<PublicName>,
     seen: HashMap<PublicName, Seen>,
     /// Since when they are known to have no owner.
     orphans: HashMap<ClaimName, Instant>,
@@ -94,7 +94,7 @@ impl Inbox {
             rescan: rescan.min(LONGEST_WAIT),
             scanned: None,
             waiting: 0,
-            queue: VecDeque::new(),
+            queue: BTreeSet::new(),
             seen: HashMap::new(),
             orphans: HashMap::new(),
             failures: HashMap::new(),
@@ -121,10 +121,19 @@ impl Inbox {
         if let Some(taken) = self.next_orphan(&mut round)? {
             return Ok(Next::Taken(taken));
         }
-        if self.queue.is_empty() || self.scanned.is_none_or(|at| now >= at + self.rescan) {
-            self.scan(now)?;
+        // They take their place in the order at once. None is told of that a scan from here on could miss.
+        let news = self.volume.take_news();
+        if self.scanned.is_none_or(|at| now >= at + self.rescan) {
+            // In case no event came.
+            self.volume.forget_names();
+            self.scan()?;
+            self.scanned = Some(now);
+        } else if self.queue.is_empty() {
+            self.scan()?;
+        } else {
+            self.queue.extend(news);
         }
-        while let Some(name) = self.queue.pop_front() {
+        while let Some(name) = self.queue.pop_first() {
             if let Some(claim) = self.try_file(&name, &mut round)? {
                 return Ok(Next::Taken(Taken::Ready(claim)));
             }
@@ -154,15 +163,10 @@ impl Inbox {
         }
     }
 
-    fn scan(&mut self, now: Instant) -> Result<(), Error> {
-        let mut names = self.volume.public_names(self.input)?;
-        names.sort_unstable();
-        self.waiting = names.len();
-        if !self.seen.is_empty() {
-            self.seen.retain(|name, _| names.binary_search(name).is_ok());
-        }
-        self.queue = names.into();
-        self.scanned = Some(now);
+    fn scan(&mut self) -> Result<(), Error> {
+        self.queue = self.volume.with_names(self.input, BTreeSet::clone)?;
+        self.waiting = self.queue.len();
+        self.seen.retain(|name, _| self.queue.contains(name));
         Ok(())
     }
 

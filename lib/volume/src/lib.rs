@@ -19,6 +19,7 @@
 //! - [`Claim`] (`claim.rs`): a batch's private folder: made, taken over, released, removed
 //! - [`Batch`] (`batch.rs`): a claim at work: input, output, rejected lines, journal
 //! - [`Committed`] (`hand_on.rs`): what is left to do after the commit
+//! - `watch.rs`: events, which spare most looks at the data folder
 //! - `complete.rs`: whether a file's writer is done
 //! - `names.rs`, `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
@@ -44,6 +45,7 @@ mod publish;
 mod rejected;
 mod self_test;
 mod volume;
+mod watch;
 
 pub use batch::{Batch, Commit, Output};
 pub use claim::Claim;
@@ -53,7 +55,6 @@ pub use error::{Error, OpenError};
 pub use hand_on::{Committed, HandedOn};
 pub use inbox::{Inbox, Next, Taken};
 pub use journal::Journal;
-pub use names::is_public_name;
 pub use rejected::RejectFiles;
 pub use volume::{Fallback, Volume};
 

@@ -3,7 +3,7 @@
 //! A public file is `listing.<ext>` or `listing-<id>.<ext>`, an id being 1 to 64 characters of
 //! `[A-Za-z0-9_-]`. The plain name is taken first, then ids in byte order.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,6 +30,11 @@ impl PublicName {
         fits.then(|| PublicName(Some(id.to_owned())))
     }
 
+    /// Those among the names in a folder that are of this extension.
+    pub(crate) fn all<'a>(names: &'a [OsString], extension: &'a str) -> impl Iterator<Item = Self> + 'a {
+        names.iter().filter_map(|name| PublicName::parse(name, extension))
+    }
+
     /// Returns the file's name.
     pub(crate) fn file_name(&self, extension: &str) -> String {
         match &self.0 {
@@ -37,11 +42,6 @@ impl PublicName {
             Some(id) => format!("{STEM}-{id}.{extension}"),
         }
     }
-}
-
-/// Returns whether a file of this name in the data folder is for the stage that takes `extension`.
-pub fn is_public_name(name: &OsStr, extension: &str) -> bool {
-    PublicName::parse(name, extension).is_some()
 }
 
 /// Returns an id made of the batch's that sorts behind `greatest`.

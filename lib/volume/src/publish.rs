@@ -58,12 +58,12 @@ pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid
 
 /// The plain name where nothing waits, else an id behind all that wait.
 fn next_name(volume: &Volume, extension: &str, batch: Uuid, may_be_plain: bool) -> Result<PublicName, Error> {
-    let waiting = volume.public_names(extension)?;
-    if waiting.is_empty() && may_be_plain {
+    let last = volume.with_names(extension, |waiting| waiting.last().cloned())?;
+    if last.is_none() && may_be_plain {
         return Ok(PublicName(None));
     }
-    let greatest = waiting.iter().filter_map(|name| name.0.as_deref()).max();
-    let id = id_behind(batch, greatest).unwrap_or_else(|| {
+    let greatest = last.and_then(|name| name.0);
+    let id = id_behind(batch, greatest.as_deref()).unwrap_or_else(|| {
         tracing::warn!(
             greatest,
             "no id sorts behind the greatest one waiting: the next file will be taken before it"

@@ -1,12 +1,15 @@
 //! The data folder, opened and tested.
 
 use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::Spec;
 use crate::error::{Context, Error, OpenError};
 use crate::names::PublicName;
 use crate::self_test::{self, Abilities};
+use crate::watch::Watch;
 use crate::{fs, lease};
 
 /// The data folder that the stages share. Clones are cheap and mean the same folder.
@@ -21,6 +24,7 @@ struct Inner {
     abilities: Abilities,
     /// The stages whose claims' folder is known to be durable.
     durable: Mutex<BTreeSet<&'static str>>,
+    watch: OnceLock<Watch>,
 }
 
 /// What the protocol does otherwise since the volume lacks something.
@@ -54,7 +58,8 @@ impl Volume {
     }
 
     fn new(data_dir: &Path, abilities: Abilities) -> Self {
-        Volume { inner: Arc::new(Inner { root: data_dir.to_owned(), abilities, durable: Mutex::default() }) }
+        let (root, durable, watch) = (data_dir.to_owned(), Mutex::default(), OnceLock::new());
+        Volume { inner: Arc::new(Inner { root, abilities, durable, watch }) }
     }
 
     /// A volume that does as if it had no more than these abilities.
@@ -85,13 +90,56 @@ impl Volume {
     /// # Errors
     /// The data folder cannot be read.
     pub fn waiting(&self, extension: &str) -> Result<usize, Error> {
-        Ok(self.public_names(extension)?.len())
+        self.with_names(extension, BTreeSet::len)
     }
 
-    /// The names that wait for the stage that takes `extension`, in no order.
-    pub(crate) fn public_names(&self, extension: &str) -> Result<Vec<PublicName>, Error> {
-        let names = fs::names(self.root()).act("read folder", self.root())?;
-        Ok(names.iter().filter_map(|name| PublicName::parse(name, extension)).collect())
+    /// Shows the names that wait for the stage that takes `extension`.
+    pub(crate) fn with_names<T>(
+        &self,
+        extension: &str,
+        show: impl Fn(&BTreeSet<PublicName>) -> T,
+    ) -> Result<T, Error> {
+        let watch = self.inner.watch.get();
+        let known = watch.and_then(|watch| watch.with_names(self.root(), extension, &show));
+        let shown = known.unwrap_or_else(|| {
+            let names = fs::names(self.root())?;
+            Ok(show(&PublicName::all(&names, extension).collect()))
+        });
+        shown.act("read folder", self.root())
+    }
+
+    /// Watches the folder for a stage from now on, so that it need not be read for each batch.
+    ///
+    /// # Errors
+    /// The system allows no watch; all works without one.
+    pub fn watch(&self, spec: Spec) -> std::io::Result<()> {
+        let watch = Watch::start(self.root(), spec)?;
+        // Whoever was first watches for all.
+        let _ = self.inner.watch.set(watch);
+        Ok(())
+    }
+
+    /// Becomes readable when something happens in the folder; `None` where nothing tells of it.
+    pub fn events(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.watch.get()?.fd()
+    }
+
+    /// Returns whether files may have come for the stage, or been finished, since [`Inbox::next`](crate::Inbox::next)
+    /// looked: an event said so.
+    pub fn has_news(&self) -> bool {
+        self.inner.watch.get().is_some_and(Watch::has_news)
+    }
+
+    /// The files for the stage that came, or were finished, since this was asked last.
+    pub(crate) fn take_news(&self) -> BTreeSet<PublicName> {
+        self.inner.watch.get().map(Watch::take_news).unwrap_or_default()
+    }
+
+    /// Has the folder read at the next look, whatever events told.
+    pub(crate) fn forget_names(&self) {
+        if let Some(watch) = self.inner.watch.get() {
+            watch.forget();
+        }
     }
 
     pub(crate) fn can_rename_without_replacing(&self) -> bool {

@@ -7,7 +7,7 @@ use super::change::{Node, ROOT};
 use super::content::Content;
 use super::disk::Disk;
 use super::world::World;
-use crate::is_public_name;
+use crate::names::PublicName;
 
 const FOREIGN: [&str; 2] = ["notes.txt", "listing of mine.csv"];
 const FOREIGN_REJECTED: &str = "mended.txt";
@@ -25,7 +25,9 @@ pub(super) fn add_foreign(disk: &mut Disk) {
 pub(super) fn are_kept_at_any_time(disk: &Disk, world: &World) -> Result<(), String> {
     let files = || world.files.values().map(|(file, _)| file);
     for (name, node) in disk.children(ROOT) {
-        let Some(stage) = FORMATS.iter().position(|format| is_public_name(name.as_ref(), format)) else {
+        let Some(stage) =
+            FORMATS.iter().position(|format| PublicName::parse(name.as_ref(), format).is_some())
+        else {
             continue;
         };
         let text = text(disk, node);
@@ -61,7 +63,8 @@ fn foreign_are_kept(disk: &Disk) -> Result<(), String> {
 
 /// Nothing waits, nothing is in hand, and every record came to one end.
 pub(super) fn are_kept_in_the_end(disk: &Disk, world: &World) -> Result<(), String> {
-    let is_public = |name: &str| FORMATS.iter().any(|format| is_public_name(name.as_ref(), format));
+    let is_public =
+        |name: &str| FORMATS.iter().any(|format| PublicName::parse(name.as_ref(), format).is_some());
     if let Some((name, _)) = disk.children(ROOT).find(|(name, _)| is_public(name)) {
         return Err(format!("`{name}` still waits"));
     }
@@ -90,7 +93,7 @@ fn rejected_are(disk: &Disk, mut expected: Vec<(String, String)>) -> Result<(), 
     let all = rejected(disk);
     let mut found = Vec::new();
     for (name, lines) in
-        all.iter().filter(|(name, _)| FORMATS.iter().any(|f| is_public_name(name.as_ref(), f)))
+        all.iter().filter(|(name, _)| FORMATS.iter().any(|f| PublicName::parse(name.as_ref(), f).is_some()))
     {
         let reasons = all.iter().find(|(other, _)| *other == format!("{name}.reasons"));
         found.push((lines.clone(), reasons.map(|(_, reasons)| reasons.clone()).unwrap_or_default()));
