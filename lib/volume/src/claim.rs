@@ -61,10 +61,10 @@ pub(crate) enum TakenOver {
 #[derive(Debug)]
 pub(crate) enum Take {
     Taken(Claim),
-    /// Someone else was faster.
-    Gone,
-    /// This one file may not be moved, or not into `.pipe/`.
-    Refused(io::Error),
+    /// Someone else was faster; the claim will do for another file.
+    Gone(Claim),
+    /// This one file may not be moved, or not into `.pipe/`; the claim will do for another.
+    Refused(Claim, io::Error),
 }
 
 impl Claim {
@@ -92,32 +92,27 @@ impl Claim {
         Err(io::Error::from(ErrorKind::WouldBlock)).act("lock a new claim in", &parent)
     }
 
-    /// Claims a public file.
-    pub(crate) fn take(
-        volume: &Volume,
-        spec: Spec,
-        extension: &str,
-        name: &PublicName,
-    ) -> Result<Take, Error> {
-        let mut claim = Claim::create(volume, spec)?;
+    /// Claims a public file, into an empty claim.
+    pub(crate) fn take(mut self, extension: &str, name: &PublicName) -> Result<Take, Error> {
         let source = name.file_name(extension);
-        let (from, to) = (volume.root().join(&source), claim.path(INPUT));
+        let (from, to) = (self.volume.root().join(&source), self.path(INPUT));
         match publish::rename(&from, &to) {
             Ok(()) => {
-                fs::sync_folder(volume.root()).act("sync folder", volume.root())?;
-                claim.source = Some(source);
-                Ok(Take::Taken(claim))
+                fs::sync_folder(self.volume.root()).act("sync folder", self.volume.root())?;
+                self.source = Some(source);
+                Ok(Take::Taken(self))
             }
-            Err(error) => {
-                claim.remove();
-                match error.kind() {
-                    ErrorKind::NotFound => Ok(Take::Gone),
-                    ErrorKind::PermissionDenied | ErrorKind::ResourceBusy | ErrorKind::CrossesDevices => {
-                        Ok(Take::Refused(error))
-                    }
-                    _ => Err(error).act("claim", &from),
+            Err(error) => match error.kind() {
+                // Where the claim was taken over nothing can be moved into it, whatever is there.
+                ErrorKind::NotFound => self.still_ours().map(|()| Take::Gone(self)),
+                ErrorKind::PermissionDenied | ErrorKind::ResourceBusy | ErrorKind::CrossesDevices => {
+                    Ok(Take::Refused(self, error))
                 }
-            }
+                _ => {
+                    self.remove();
+                    Err(error).act("claim", &from)
+                }
+            },
         }
     }
 

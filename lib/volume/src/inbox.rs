@@ -114,34 +114,42 @@ impl Inbox {
     /// The volume failed, and there is nothing that it did not fail for. Single files that cannot be
     /// taken are reported and passed over.
     pub fn next(&mut self, now: Instant) -> Result<Next, Error> {
-        let mut round = Round { now, again: None, failed: None };
-        if let Some(claim) = self.next_held(&mut round) {
-            return Ok(Next::Taken(Taken::Ready(claim)));
+        let mut round = Round::new(now);
+        let next = self.next_in(&mut round);
+        if let Some(spare) = round.spare.take() {
+            spare.remove();
         }
-        if let Some(taken) = self.next_orphan(&mut round)? {
-            return Ok(Next::Taken(taken));
+        match next? {
+            Some(taken) => Ok(Next::Taken(taken)),
+            None => round.failed.map_or(Ok(Next::Nothing { again: round.again }), Err),
+        }
+    }
+
+    fn next_in(&mut self, round: &mut Round) -> Result<Option<Taken>, Error> {
+        if let Some(claim) = self.next_held(round) {
+            return Ok(Some(Taken::Ready(claim)));
+        }
+        if let Some(taken) = self.next_orphan(round)? {
+            return Ok(Some(taken));
         }
         // They take their place in the order at once. None is told of that a scan from here on could miss.
         let news = self.volume.take_news();
-        if self.scanned.is_none_or(|at| now >= at + self.rescan) {
+        if self.scanned.is_none_or(|at| round.now >= at + self.rescan) {
             // In case no event came.
             self.volume.forget_names();
             self.scan()?;
-            self.scanned = Some(now);
+            self.scanned = Some(round.now);
         } else if self.queue.is_empty() {
             self.scan()?;
         } else {
             self.queue.extend(news);
         }
         while let Some(name) = self.queue.pop_first() {
-            if let Some(claim) = self.try_file(&name, &mut round)? {
-                return Ok(Next::Taken(Taken::Ready(claim)));
+            if let Some(claim) = self.try_file(&name, round)? {
+                return Ok(Some(Taken::Ready(claim)));
             }
         }
-        match round.failed {
-            None => Ok(Next::Nothing { again: round.again }),
-            Some(error) => Err(error),
-        }
+        Ok(None)
     }
 
     /// Keeps a claim whose input changed while it was read until its writer is done.
@@ -309,10 +317,21 @@ impl Inbox {
 
     /// Claims a file and judges it once more: only now can nobody put another in its place.
     fn take(&mut self, name: &PublicName, mut seen: Seen, round: &mut Round) -> Result<Option<Claim>, Error> {
-        let mut claim = match Claim::take(&self.volume, self.spec, self.input, name)? {
-            Take::Taken(claim) => claim,
-            Take::Gone => return Ok(None),
-            Take::Refused(error) => {
+        let empty = round.spare.take().map_or_else(|| Claim::create(&self.volume, self.spec), Ok)?;
+        let mut claim = match empty.take(self.input, name) {
+            Ok(Take::Taken(claim)) => claim,
+            Ok(Take::Gone(spare)) => {
+                round.spare = Some(spare);
+                return Ok(None);
+            }
+            Err(error) if error.is_fenced() => {
+                warn!("{error}");
+                self.seen.insert(name.clone(), seen);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+            Ok(Take::Refused(spare, error)) => {
+                round.spare = Some(spare);
                 self.seen.insert(name.clone(), seen);
                 self.complain(name, format!("cannot be moved: {error}"));
                 return Ok(None);
@@ -365,9 +384,15 @@ struct Round {
     again: Option<Instant>,
     /// The first failure that concerned one claim only: others are tried before it is told.
     failed: Option<Error>,
+    /// An empty claim: whoever loses the race for a file tries the next with it, since a claim costs a sync.
+    spare: Option<Claim>,
 }
 
 impl Round {
+    fn new(now: Instant) -> Self {
+        Round { now, again: None, failed: None, spare: None }
+    }
+
     fn again(&mut self, at: Option<Instant>) {
         self.again = self.again.into_iter().chain(at).min();
     }
@@ -426,7 +451,7 @@ mod tests {
                 seen.still.judge(complete::look(&path, leases).unwrap(), looked, SETTLE);
                 let mut writer = change(&path);
                 let settled = looked + SETTLE;
-                let mut round = Round { now: settled, again: None, failed: None };
+                let mut round = Round::new(settled);
                 assert!(inbox.take(&name, seen, &mut round).unwrap().is_none());
                 assert_eq!(inbox.held.len(), 1, "it waits for the writer");
                 writer.write_all(b".").unwrap();
@@ -439,6 +464,23 @@ mod tests {
                 assert_eq!(std::fs::read(claim.path(claim::INPUT)).unwrap(), expected.as_bytes());
             }
         }
+    }
+
+    #[test]
+    fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = Volume::open(folder.path()).unwrap();
+        std::fs::write(folder.path().join("listing.txt"), "x").unwrap();
+        let mut inbox = Inbox::new(volume, SPEC, SETTLE, Duration::ZERO);
+        let mut round = Round::new(Instant::now());
+        for id in ["1", "2"] {
+            let gone = PublicName(Some(id.to_owned()));
+            assert!(inbox.take(&gone, Seen::default(), &mut round).unwrap().is_none());
+        }
+        let spare = round.spare.as_ref().unwrap().name;
+        let claim = inbox.take(&PublicName(None), Seen::default(), &mut round).unwrap().unwrap();
+        assert_eq!((claim.name, round.spare.is_none()), (spare, true));
+        assert_eq!(claim::all(&inbox.volume, SPEC.name).unwrap(), [spare]);
     }
 
     #[test]
