@@ -18,10 +18,12 @@ use crate::keeper::Keeper;
 use crate::ledger::{Increment, Ledger};
 use crate::lifetime::LONGEST;
 use crate::progress::Progress;
-use crate::ranges::Ranges;
 use crate::rejects;
 use crate::sender::{Job, Tools};
 use crate::source::Source;
+
+/// An input that is no longer takes no time to read, in bytes.
+const SMALL: u64 = 64 << 10;
 
 /// The stage's process: POSTs every document of a batch.
 pub(crate) struct Delivery {
@@ -48,13 +50,10 @@ impl Delivery {
         });
         let _end = EndOnDrop(&job.board);
         self.headers.refresh();
-        // Not waited for at the end: it only reads, and stops when it is told to.
-        tokio::task::spawn_blocking({
-            let (job, answered) = (Arc::clone(&job), progress.answered().clone());
-            move || read(&job, answered)
-        });
+        let source = Source::new(batch.input.try_clone()?, progress.answered().clone());
+        let most = start_reading(&job, source, batch.input_len())?;
         let mut senders = JoinSet::new();
-        for size in crew::sizes(self.concurrency) {
+        for size in crew::sizes(most.min(self.concurrency)) {
             senders.spawn(crew::run(Arc::clone(&job), self.headers.subscribe(), size));
         }
         let keeper = Keeper::new(&job, batch, &mut progress, &mut self.headers, &mut senders);
@@ -101,9 +100,27 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
+/// Has the input read; returns as how many documents there may be. What is small is read at once: to start a thread for
+/// it, and senders that find nothing to do, would take longer.
+fn start_reading(job: &Arc<Job>, mut source: Source<File>, length: u64) -> io::Result<u16> {
+    if length <= SMALL {
+        let chunk = source.next_chunk()?;
+        let (documents, is_last) = (chunk.documents.len(), chunk.is_last);
+        job.board.supply(chunk);
+        if is_last {
+            return Ok(u16::try_from(documents).unwrap_or(u16::MAX));
+        }
+    }
+    // Not waited for at the end: it only reads, and stops when it is told to.
+    tokio::task::spawn_blocking({
+        let job = Arc::clone(job);
+        move || read(&job, source)
+    });
+    Ok(u16::MAX)
+}
+
 /// Reads the input, ahead of the senders, until it ends or they do.
-fn read(job: &Job, answered: Ranges) {
-    let mut source = Source::new(&job.input, answered);
+fn read(job: &Job, mut source: Source<File>) {
     while job.board.wait_until_hungry() {
         match source.next_chunk() {
             Ok(chunk) => job.board.supply(chunk),
