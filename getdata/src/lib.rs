@@ -71,6 +71,11 @@ impl Settings for Config {
     fn log(&self) -> &LogArgs {
         &self.log
     }
+
+    /// The listing has a thread of its own.
+    fn threads(&self) -> usize {
+        1
+    }
 }
 
 fn every(text: &str) -> Result<Duration, String> {

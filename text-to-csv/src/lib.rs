@@ -40,6 +40,11 @@ impl Settings for Config {
     fn check_health(&self) -> bool {
         self.stage.admin.check_health
     }
+
+    /// The conversion has a thread of its own; the admin port is all that is left.
+    fn threads(&self) -> usize {
+        1
+    }
 }
 
 /// Converts batches until the shutdown, or with `--once` until none is left.

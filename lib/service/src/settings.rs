@@ -3,6 +3,8 @@
 //! Every setting is a flag and an environment variable of the same name.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
@@ -21,6 +23,11 @@ pub trait Settings: clap::Parser + Send + 'static {
     /// Set: ask the own admin port and exit.
     fn check_health(&self) -> bool {
         false
+    }
+
+    /// How many threads the runtime has: as many as there are cores that the pod may use, where its tasks can fill them.
+    fn threads(&self) -> usize {
+        thread::available_parallelism().map_or(1, NonZero::get)
     }
 }
 

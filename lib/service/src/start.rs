@@ -1,9 +1,7 @@
 use std::env;
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
-use std::thread;
 
 use anyhow::{Context as _, anyhow};
 use tokio::runtime;
@@ -52,10 +50,11 @@ where
 {
     telemetry::start(settings.log())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "{name} starts");
+    let threads = settings.threads();
     let context = Context::new(Shutdown::new());
     signals::watch(context.shutdown.clone())?;
     let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(thread::available_parallelism().map_or(1, NonZero::get))
+        .worker_threads(threads)
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
@@ -96,6 +95,8 @@ fn report(error: &anyhow::Error) {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use clap::Parser;
 
     use super::*;
