@@ -1,0 +1,189 @@
+//! The whole chain: from a million lines dropped to the last document answered, beside syslog-ng and beside curl.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+
+use crate::measure::{Cores, Running, fresh, interleave, run as run_all, start, wait_for};
+use crate::place::{Place, free_address, own_file, system};
+use crate::report::{Row, Section};
+use crate::samples::{Samples, Unit};
+use crate::service::Api;
+use crate::{check, goals, input};
+
+const ABOUT: &str = "Documents a second on the same two cores, each document a POST of its own to the same api. The chain: \
+    three stages that watch the folder, from a million lines dropped to the last document counted by the api. syslog-ng: \
+    200,000 of these lines, from the first to the last that the api counts, over eight connections. curl: 300 documents, a \
+    process each.";
+
+/// In each block on standard output once.
+const BLOCK: &[u8] = b"Post doc to api: ";
+
+pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
+    let [lines, fewer, few] = [1_000_000, 200_000, 300].map(|count| place.scaled(count));
+    let [text, less_text, json] =
+        ["million.txt", "fewer.txt", "few.json"].map(|name| place.root().join(name));
+    input::write(lines, &text, None, None)?;
+    input::write(fewer, &less_text, None, None)?;
+    input::write(few, &place.root().join("few.txt"), None, Some(&json))?;
+    let runs = interleave(
+        place.rounds,
+        [&mut || chain(place, &text, lines), &mut || syslog_ng(place, &less_text, fewer), &mut || {
+            curl(place, &json, few)
+        }],
+    )?;
+    let [chain, syslog_ng, curl] = runs.map(|rates| Samples::new(Unit::PerSecond, rates));
+    let row = |against: &str, peer: &Samples| Row::ratio("whole chain", &chain, against, peer);
+    Ok(Section {
+        title: "The whole chain",
+        about: ABOUT.to_owned(),
+        rows: vec![
+            row("syslog-ng, one POST a document", &syslog_ng).goal(goals::chain::SYSLOG_NG),
+            row("one curl a document", &curl).goal(goals::chain::CURL),
+        ],
+        checks: vec![
+            "the api counted every line once, whoever sent it".to_owned(),
+            "the chain printed a block for each".to_owned(),
+        ],
+        commands: [
+            ("chain", "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir FOLDER"),
+            ("syslog-ng", "syslog-ng --foreground --no-caps --cfgfile benchmarks/peers/syslog-ng.conf"),
+            ("curl", "curl --silent --output reply --header 'Content-Type: application/json' --data-binary DOCUMENT URL"),
+        ]
+        .map(|(name, command)| (name, command.to_owned()))
+        .into(),
+    })
+}
+
+/// The three stages on a folder, waiting for files.
+pub(crate) struct Stages {
+    pub(crate) folder: TempDir,
+    running: Vec<Running>,
+}
+
+impl Stages {
+    /// Starts them with an api.
+    ///
+    /// # Errors
+    /// One does not start.
+    pub(crate) fn start(place: &Place, url: &str, settings: &[&str]) -> anyhow::Result<Self> {
+        let folder = place.folder()?;
+        let mut stages = Self { folder, running: Vec::new() };
+        for name in ["text-to-csv", "csv-to-json", "json-to-api"] {
+            let mut command = place.program(name);
+            let admin = free_address()?;
+            command.arg("--data-dir").arg(stages.folder.path()).arg("--admin-listen").arg(admin.to_string());
+            if name == "json-to-api" {
+                let blocks =
+                    File::create(stages.blocks()).context("failed to create the file for the blocks")?;
+                command.args(["--api-url", url]).args(settings).stdout(blocks);
+            }
+            stages.running.push(start(Cores::Both, &mut command)?);
+            // Ready: it watches the folder.
+            wait_for(name, || Ok(crate::service::is_ready(admin).then_some(())))?;
+        }
+        Ok(stages)
+    }
+
+    fn blocks(&self) -> std::path::PathBuf {
+        self.folder.path().join("blocks")
+    }
+
+    /// Gives a file that lies beside the folder a name in it, at once.
+    ///
+    /// # Errors
+    /// It cannot be moved.
+    pub(crate) fn drop_in(&self, file: &Path) -> anyhow::Result<()> {
+        let mut command = system("mv");
+        command.arg(file).arg(self.folder.path().join("listing.txt"));
+        run_all(Cores::Both, &mut [command]).map(drop)
+    }
+
+    /// Asks them to finish, and waits for that.
+    ///
+    /// # Errors
+    /// One fails.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        self.running.drain(..).try_for_each(|stage| stage.stop().map(drop))
+    }
+}
+
+fn chain(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {
+    let api = Api::start(place, Cores::Both)?;
+    let mut stages = Stages::start(place, &api.url(), &[])?;
+    let file = place.root().join("dropped");
+    fresh(text, &file)?;
+    let started = Instant::now();
+    stages.drop_in(&file)?;
+    wait_for("the last document", || Ok((api.requests()? >= lines).then_some(())))?;
+    let rate = per_second(lines, started);
+    stages.stop()?;
+    let (received, printed) = (api.requests()?, check::count_lines(&stages.blocks(), BLOCK)?);
+    ensure!(
+        (received, printed) == (lines, lines),
+        "of {lines} lines {received} were received and {printed} printed"
+    );
+    Ok(rate)
+}
+
+fn syslog_ng(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {
+    let api = Api::start(place, Cores::Both)?;
+    let folder = place.folder()?;
+    let path = |name: &str| folder.path().join(name);
+    let settings =
+        fs::read_to_string(own_file("peers/syslog-ng.conf")).context("failed to read its settings")?;
+    let settings = settings.replace("INPUT", &text.display().to_string()).replace("URL", &api.url());
+    fs::write(path("syslog-ng.conf"), settings).context("failed to write its settings")?;
+    let mut command = system("syslog-ng");
+    command.args(["--foreground", "--no-caps"]).stderr(File::create(path("log"))?);
+    for (option, name) in [
+        ("--cfgfile", "syslog-ng.conf"),
+        ("--persist-file", "persist"),
+        ("--pidfile", "pid"),
+        ("--control", "control"),
+    ] {
+        command.arg(option).arg(path(name));
+    }
+    let mut running = start(Cores::Both, &mut command)?;
+    let mut requests = || {
+        ensure!(
+            !running.is_over(),
+            "syslog-ng has ended: {}",
+            fs::read_to_string(path("log")).unwrap_or_default()
+        );
+        api.requests()
+    };
+    let (started, before) = wait_for("syslog-ng's first document", || {
+        let count = requests()?;
+        Ok((count > 0).then(|| (Instant::now(), count)))
+    })?;
+    wait_for("syslog-ng's last document", || Ok((requests()? >= lines).then_some(())))?;
+    let rate = per_second(lines - before, started);
+    ensure!(api.requests()? == lines, "syslog-ng sent {} documents of {lines}", api.requests()?);
+    Ok(rate)
+}
+
+fn curl(place: &Place, json: &Path, count: u64) -> anyhow::Result<f64> {
+    let api = Api::start(place, Cores::Both)?;
+    let reply = place.root().join("reply-to-curl");
+    let started = Instant::now();
+    for document in BufReader::new(File::open(json)?).lines() {
+        let mut command: Command = system("curl");
+        command.args(["--silent", "--fail", "--header", "Content-Type: application/json", "--output"]);
+        command.arg(&reply).arg("--data-binary").arg(document?).arg(api.url());
+        run_all(Cores::Both, &mut [command])?;
+    }
+    let rate = per_second(count, started);
+    ensure!(api.requests()? == count, "curl sent {} documents of {count}", api.requests()?);
+    Ok(rate)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "so many documents never come")]
+fn per_second(count: u64, since: Instant) -> f64 {
+    count as f64 / since.elapsed().as_secs_f64()
+}

@@ -1,0 +1,149 @@
+//! json-to-api beside wrk and h2load on the same api and cores.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use crate::measure::{self, Cores, Usage, fresh, interleave};
+use crate::place::Place;
+use crate::report::{Row, Section};
+use crate::samples::{Samples, Unit};
+use crate::service::{Api, CONNECTIONS, Load};
+use crate::{check, goals, input};
+
+/// In each block on standard output once.
+const BLOCK: &[u8] = b"Post doc to api: ";
+
+const ABOUT: &str = "Documents of 210 bytes a second, from a file of 200,000, 64 in flight. json-to-api prints its block per \
+    document to a file on the disk and saves its progress there; its figure is that of the whole process, less the time of \
+    one that has nothing to deliver. Apart: the api on one core, the client on the other.";
+
+pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
+    let count = place.scaled(200_000);
+    let load = Load::new(place, Duration::from_secs(3))?;
+    let documents = Documents::write(place, count)?;
+    let [apart, both] = [[Cores::First, Cores::Second], [Cores::Both, Cores::Both]]
+        .map(|cores| measure(place, &documents, &load, cores));
+    let ([wrk, first, second, h2load], [wrk_2, first_2, second_2, h2load_2]) = (apart?, both?);
+    let rows = vec![
+        Row::ratio("json-to-api over HTTP/1.1, apart", &first, "wrk", &wrk).goal(goals::json_to_api::HTTP_1),
+        Row::ratio("json-to-api over h2c, apart", &second, "wrk over HTTP/1.1", &wrk)
+            .goal(goals::json_to_api::HTTP_2),
+        Row::ratio("json-to-api over h2c, apart", &second, "h2load", &h2load),
+        Row::ratio("json-to-api over HTTP/1.1, same two cores", &first_2, "wrk", &wrk_2),
+        Row::ratio("json-to-api over h2c, same two cores", &second_2, "wrk over HTTP/1.1", &wrk_2),
+        Row::ratio("json-to-api over h2c, same two cores", &second_2, "h2load", &h2load_2),
+    ];
+    Ok(Section {
+        title: "Delivery",
+        about: ABOUT.to_owned(),
+        rows,
+        checks: vec![
+            "as many blocks are printed and requests counted by the api as there are documents".to_owned(),
+        ],
+        commands: [
+            ("json-to-api", "json-to-api --once --http 1|2 --data-dir FOLDER --api-url URL > blocks"),
+            ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL (-t2 on two cores)"),
+            ("h2load", "h2load -c4 -m16 -t1 -n200000 -d document.json URL (-t2 on two cores)"),
+        ]
+        .map(|(name, command)| (name, command.to_owned()))
+        .into(),
+    })
+}
+
+fn measure(
+    place: &Place,
+    documents: &Documents,
+    load: &Load,
+    [server, client]: [Cores; 2],
+) -> anyhow::Result<[Samples; 4]> {
+    let deliver = |version| {
+        let api = Api::start(place, server)?;
+        let idle = Documents::idle(place, client, &api)?;
+        let usage = documents.deliver(place, client, &api, &["--http", version])?;
+        anyhow::Ok(documents.rate(&usage, &idle))
+    };
+    let runs = interleave(
+        place.rounds,
+        [
+            &mut || load.wrk(client, CONNECTIONS, &Api::start(place, server)?.url()),
+            &mut || deliver("1"),
+            &mut || deliver("2"),
+            &mut || load.h2load(client, documents.count, &Api::start(place, server)?.url()),
+        ],
+    )?;
+    Ok(runs.map(|rates| Samples::new(Unit::PerSecond, rates)))
+}
+
+/// A file to deliver.
+pub(crate) struct Documents {
+    file: PathBuf,
+    pub(crate) count: u64,
+}
+
+impl Documents {
+    /// Writes a file of so many.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(place: &Place, count: u64) -> anyhow::Result<Self> {
+        let file = place.root().join(format!("{count}.json"));
+        input::write(count, &place.root().join("listing"), None, Some(&file))?;
+        Ok(Self { file, count })
+    }
+
+    /// Delivers all, and checks that they were.
+    ///
+    /// # Errors
+    /// They were not.
+    pub(crate) fn deliver(
+        &self,
+        place: &Place,
+        cores: Cores,
+        api: &Api,
+        settings: &[&str],
+    ) -> anyhow::Result<Usage> {
+        let folder = place.folder()?;
+        fresh(&self.file, &folder.path().join("listing.json"))?;
+        let blocks = folder.path().join("blocks");
+        let before = api.requests()?;
+        let usage = deliver(place, cores, api, folder.path(), &blocks, settings)?;
+        let (requests, printed) = (api.requests()? - before, check::count_lines(&blocks, BLOCK)?);
+        let count = self.count;
+        ensure!(
+            (requests, printed) == (count, count),
+            "of {count} documents {requests} were received and {printed} printed"
+        );
+        Ok(usage)
+    }
+
+    /// What json-to-api uses that has nothing to deliver.
+    ///
+    /// # Errors
+    /// It fails.
+    pub(crate) fn idle(place: &Place, cores: Cores, api: &Api) -> anyhow::Result<Usage> {
+        let folder = place.folder()?;
+        deliver(place, cores, api, folder.path(), &folder.path().join("blocks"), &[])
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "so many documents never come")]
+    fn rate(&self, usage: &Usage, idle: &Usage) -> f64 {
+        self.count as f64 / usage.wall.saturating_sub(idle.wall).as_secs_f64()
+    }
+}
+
+fn deliver(
+    place: &Place,
+    cores: Cores,
+    api: &Api,
+    folder: &Path,
+    blocks: &Path,
+    settings: &[&str],
+) -> anyhow::Result<Usage> {
+    let mut command = place.stage_once("json-to-api", folder);
+    let blocks = File::create(blocks).context("failed to create the file for the blocks")?;
+    command.args(settings).arg("--api-url").arg(api.url()).stdout(blocks);
+    measure::run(cores, &mut [command])
+}

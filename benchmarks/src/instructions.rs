@@ -1,0 +1,203 @@
+//! Instructions that a record costs the pure cores: the same on every run, whatever else the machine does, so that CI can
+//! hold them against `instructions.txt`.
+//!
+//! Each core runs under callgrind, once for some records and once for twice as many: the difference is free of what
+//! starting costs.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use tempfile::TempDir;
+
+use crate::input::{Names, entries};
+use crate::place::own_file;
+
+/// Records of the smaller run.
+const RECORDS: u64 = 5_000;
+/// So far a count may be from what is expected, by it: compilers and processors differ a little.
+const TOLERANCE: f64 = 0.05;
+
+const HEAD: &str = "# Instructions a record (callgrind), which `just instructions` holds its own against, 5 % more or less.\n\
+    # After a gain, or a loss that is worth it: `just instructions --update`.\n";
+
+/// A core, and the way that its records take through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Core {
+    TextToCsvOrdinary,
+    TextToCsvCareful,
+    CsvToJsonOrdinary,
+    CsvToJsonCareful,
+    /// The whole program on a tree of so many files: its core is nobody else's business.
+    Getdata,
+}
+
+impl Core {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Converts a file from memory, and drops what comes out.
+    ///
+    /// # Errors
+    /// Not all can be read.
+    pub(crate) fn run(self, input: &Path) -> anyhow::Result<()> {
+        let input = fs::read(input).context("failed to read the input")?;
+        let counts = match self {
+            Core::TextToCsvOrdinary | Core::TextToCsvCareful => {
+                text_to_csv::convert(&mut &input[..], &mut io::sink(), &mut ())?
+            }
+            Core::CsvToJsonOrdinary | Core::CsvToJsonCareful => {
+                csv_to_json::convert(&mut &input[..], &mut io::sink(), &mut ())?
+            }
+            Core::Getdata => bail!("getdata is a program of its own"),
+        };
+        if counts.rejected > 0 {
+            bail!("{} records were rejected", counts.rejected);
+        }
+        Ok(())
+    }
+
+    /// Instructions a record.
+    fn count(self) -> anyhow::Result<f64> {
+        let once = self.collected(RECORDS)?;
+        let twice = self.collected(2 * RECORDS)?;
+        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        Ok(twice.saturating_sub(once) as f64 / RECORDS as f64)
+    }
+
+    /// Instructions of a process that has so many records to do.
+    fn collected(self, records: u64) -> anyhow::Result<u64> {
+        let folder = tempfile::tempdir().context("failed to make a folder")?;
+        let own = std::env::current_exe().context("failed to find this program")?;
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        if self == Core::Getdata {
+            let (tree, data) = (folder.path().join("tree"), folder.path().join("data"));
+            plant(&tree, records)?;
+            fs::create_dir(&data)?;
+            command.arg(own.with_file_name("getdata")).arg("--root").arg(tree).arg("--data-dir").arg(data);
+        } else {
+            command.arg(own).args(["core", &self.name()]).arg(self.input(&folder, records)?);
+        }
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.context("failed to start valgrind: install the Debian package valgrind")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let count = said.lines().find_map(|line| line.split_once("Collected : "));
+        match count.and_then(|(_, count)| count.trim().parse().ok()) {
+            Some(count) if output.status.success() => Ok(count),
+            _ => bail!("{} under valgrind: {}\n{said}", self.name(), output.status),
+        }
+    }
+
+    fn input(self, folder: &TempDir, records: u64) -> anyhow::Result<std::path::PathBuf> {
+        let names = match self {
+            Core::TextToCsvCareful | Core::CsvToJsonCareful => Names::Awkward,
+            _ => Names::Ordinary,
+        };
+        let mut input = Vec::new();
+        entries(records, names, |entry| Ok(entry.write_line(&mut input)?))?;
+        if matches!(self, Core::CsvToJsonOrdinary | Core::CsvToJsonCareful) {
+            let text = std::mem::take(&mut input);
+            text_to_csv::convert(&mut &text[..], &mut input, &mut ())?;
+        }
+        let path = folder.path().join("input");
+        fs::write(&path, input).context("failed to write the input")?;
+        Ok(path)
+    }
+}
+
+fn plant(tree: &Path, files: u64) -> io::Result<()> {
+    for file in 0..files {
+        let folder = tree.join(format!("some-folder-{:04}", file / 100));
+        if file % 100 == 0 {
+            fs::create_dir_all(&folder)?;
+        }
+        fs::write(folder.join(format!("a-file-of-some-name-{file:06}.txt")), "")?;
+    }
+    Ok(())
+}
+
+/// Counts every core, and holds it against what is expected; with `update` writes that anew.
+///
+/// # Errors
+/// A core costs more than expected, or less: then it is time to expect less.
+pub(crate) fn check(update: bool) -> anyhow::Result<()> {
+    let path = own_file("instructions.txt");
+    let mut counts = Vec::new();
+    for core in Core::value_variants() {
+        let count = core.count()?;
+        println!("{:<24} {count:>8.1} instructions a record", core.name());
+        counts.push((core.name(), count));
+    }
+    if update {
+        return fs::write(&path, render(&counts)).context("failed to write instructions.txt");
+    }
+    let expected =
+        fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    let differing = compare(&counts, &expected);
+    if !differing.is_empty() {
+        bail!("instructions a record differ from instructions.txt: {}", differing.join("; "));
+    }
+    Ok(())
+}
+
+fn render(counts: &[(String, f64)]) -> String {
+    let mut out = HEAD.to_owned();
+    for (name, count) in counts {
+        // Writing to memory cannot fail.
+        let _ = writeln!(out, "{name:<24} {count:>8.1}");
+    }
+    out
+}
+
+/// Says of each count that is too far from what is expected by how much it is.
+fn compare(counts: &[(String, f64)], expected: &str) -> Vec<String> {
+    let expected = |name: &str| {
+        let line = expected.lines().find(|line| line.split_whitespace().next() == Some(name))?;
+        line.split_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    let differing = counts.iter().filter_map(|(name, count)| {
+        let Some(expected) = expected(name) else { return Some(format!("{name} is not in it")) };
+        let change = count / expected - 1.0;
+        let advice = if change > 0.0 { "slower" } else { "faster: `just instructions --update`" };
+        (change.abs() > TOLERANCE).then(|| format!("{name} {:+.1} %, {advice}", 100.0 * change))
+    });
+    differing.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(count: f64) -> Vec<(String, f64)> {
+        vec![("one".to_owned(), 100.0), ("other".to_owned(), count)]
+    }
+
+    #[test]
+    fn what_was_written_is_expected_with_some_tolerance() {
+        let expected = render(&counts(200.0));
+        for count in [200.0, 209.0, 191.0] {
+            assert!(compare(&counts(count), &expected).is_empty());
+        }
+    }
+
+    #[test]
+    fn too_many_and_too_few_instructions_are_told() {
+        let expected = render(&counts(200.0));
+        assert_eq!(compare(&counts(220.0), &expected), ["other +10.0 %, slower"]);
+        assert_eq!(
+            compare(&counts(180.0), &expected),
+            ["other -10.0 %, faster: `just instructions --update`"]
+        );
+    }
+
+    #[test]
+    fn a_core_of_which_nothing_is_expected_is_told() {
+        assert_eq!(compare(&counts(1.0), "one 100\n"), ["other is not in it"]);
+    }
+}

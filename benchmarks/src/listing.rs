@@ -1,0 +1,124 @@
+//! getdata on a tree, beside `find -ls` and a walk with the `ignore` crate.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+
+use crate::goals;
+use crate::measure::{self, Cores, Usage, interleave};
+use crate::place::{Place, system};
+use crate::report::{Row, Section};
+use crate::samples::{Samples, Unit, thousands};
+
+/// Files in a folder of the tree.
+const FILES: u64 = 100;
+
+const ABOUT: &str = "A tree of 200,000 entries, 100 files or links in a folder, in the kernel's memory; the listing goes to \
+    a file. The same two cores for each: getdata and the `ignore` crate take a thread for each, and sync what they wrote.";
+
+pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
+    let tree = place.folder()?;
+    let entries = plant(tree.path(), place.scaled(200_000) / (FILES + 1) + 1)?;
+    let listed = |file: &Path| {
+        let found = paths(file, tree.path())?;
+        ensure!(found.0 == entries, "`{}` has {} entries instead of {entries}", file.display(), found.0);
+        anyhow::Ok(found)
+    };
+    let expected = std::cell::OnceCell::new();
+    let check = |file: &Path| {
+        let found = listed(file)?;
+        let first = expected.get_or_init(|| found);
+        ensure!(found == *first, "`{}` names other entries", file.display());
+        anyhow::Ok(())
+    };
+    let [ours, find, ignore] = interleave(
+        place.rounds,
+        [
+            &mut || {
+                let data = place.folder()?;
+                let mut command = place.program("getdata");
+                command.arg("--root").arg(tree.path()).arg("--data-dir").arg(data.path());
+                let usage = measure::run(Cores::Both, &mut [command])?;
+                check(&data.path().join("listing.txt"))?;
+                Ok(usage)
+            },
+            &mut || {
+                let folder = place.folder()?;
+                let file = folder.path().join("found");
+                let mut command = system("find");
+                command.arg(tree.path()).arg("-ls").stdout(File::create(&file)?);
+                let usage = measure::run(Cores::Both, &mut [command])?;
+                check(&file)?;
+                Ok(usage)
+            },
+            &mut || {
+                let folder = place.folder()?;
+                let file = folder.path().join("walked");
+                let mut command = place.peer("walk")?;
+                command.args([tree.path(), &file]).arg("2");
+                let usage = measure::run(Cores::Both, &mut [command])?;
+                check(&file)?;
+                Ok(usage)
+            },
+        ],
+    )?;
+    let cpu = |runs: &[Usage]| Samples::of(runs, Unit::Seconds, Usage::cpu_seconds);
+    let wall = |runs: &[Usage]| Samples::of(runs, Unit::Seconds, Usage::wall_seconds);
+    Ok(Section {
+        title: "Listing",
+        about: ABOUT.to_owned(),
+        rows: vec![
+            Row::ratio("getdata", &cpu(&ours), "`find -ls`", &cpu(&find)).goal(goals::getdata::FIND),
+            Row::ratio("getdata, time", &wall(&ours), "the ignore crate, time", &wall(&ignore))
+                .goal(goals::getdata::IGNORE),
+            Row::ratio("getdata, time", &wall(&ours), "`find -ls`, time", &wall(&find)),
+            Row::ratio("getdata", &cpu(&ours), "the ignore crate", &cpu(&ignore)),
+        ],
+        #[allow(clippy::cast_precision_loss, reason = "no tree is that large")]
+        checks: vec![format!("all three name the same {} entries", thousands(entries as f64))],
+        commands: [
+            ("getdata", "getdata --root TREE --data-dir FOLDER"),
+            ("find", "find TREE -ls > found"),
+            ("ignore", "benchmarks peer walk TREE walked 2"),
+        ]
+        .map(|(name, command)| (name, command.to_owned()))
+        .into(),
+    })
+}
+
+/// Makes a tree of so many folders with something in each; returns how many entries it has, the root included.
+fn plant(root: &Path, folders: u64) -> anyhow::Result<u64> {
+    let made = || {
+        for folder in 0..folders {
+            let folder = root.join(format!("some-folder-{}", folder / 50)).join(format!("package-{folder}"));
+            fs::create_dir_all(&folder)?;
+            for file in 0..FILES {
+                let path = folder.join(format!("a-file-of-some-name-{file:04}.txt"));
+                if file % 10 == 0 { symlink("../somewhere", &path)? } else { drop(File::create(&path)?) }
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    made().with_context(|| format!("failed to make a tree in `{}`", root.display()))?;
+    Ok(1 + folders.div_ceil(50) + folders * (1 + FILES))
+}
+
+/// How many entries a list has and a sum over their paths, whatever their order.
+fn paths(file: &Path, root: &Path) -> anyhow::Result<(u64, u64)> {
+    let root = root.to_string_lossy();
+    let (mut count, mut sum) = (0, 0_u64);
+    let open = File::open(file).with_context(|| format!("failed to open `{}`", file.display()))?;
+    for line in BufReader::new(open).lines() {
+        let line = line?;
+        let at = line.find(&*root).with_context(|| format!("no path in {line:?}"))?;
+        let mut hasher = DefaultHasher::new();
+        line[at..].hash(&mut hasher);
+        count += 1;
+        sum = sum.wrapping_add(hasher.finish());
+    }
+    Ok((count, sum))
+}

@@ -1,0 +1,38 @@
+//! Where the figures come from.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Lines about the machine, and the disk that a folder is on.
+pub(crate) fn describe(folder: &Path) -> Vec<String> {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let processor = value("/proc/cpuinfo", "model name").unwrap_or_default();
+    let memory =
+        value("/proc/meminfo", "MemTotal").and_then(|kib| kib.strip_suffix(" kB")?.parse::<u64>().ok());
+    let system = rustix::system::uname();
+    vec![
+        format!("{processor}, {cores} cores, of which the first two are used"),
+        format!("{} GiB of memory", memory.unwrap_or_default() >> 20),
+        format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
+        format!("file system: {}", file_system(folder)),
+        format!("compiler: {}", said(Command::new("rustc").arg("--version"))),
+        format!("sources: {}", said(Command::new("git").args(["describe", "--always", "--dirty"]))),
+    ]
+}
+
+/// The value of the first line of a name in a file of `/proc`.
+fn value(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn file_system(folder: &Path) -> String {
+    said(Command::new("stat").args(["--file-system", "--format", "%T"]).arg(folder))
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).trim().to_owned()
+}

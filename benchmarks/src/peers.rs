@@ -1,0 +1,39 @@
+//! Small peers that no registry provides as a program: this very program runs as one of them, so that each is a process of
+//! its own that can be measured.
+//!
+//! Those that are scripts and settings lie in `peers/` beside `src/`.
+
+mod converter;
+mod epoll;
+mod syncs;
+mod walker;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub(crate) use syncs::{COUNT as SYNCS, Syncs};
+
+/// Which peer to be.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Peer {
+    /// CSV to JSON with csv and `serde_json`; the input is deleted once the output is synced.
+    CsvToJson { input: PathBuf, output: PathBuf },
+    /// The `ignore` crate lists a tree as getdata does, with so many threads.
+    Walk { root: PathBuf, output: PathBuf, threads: usize },
+    /// Answers every request with a reply read from a file, one thread a core.
+    Epoll { listen: SocketAddr, reply: PathBuf },
+}
+
+impl Peer {
+    /// Does what that peer does.
+    ///
+    /// # Errors
+    /// The peer's own.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Peer::CsvToJson { input, output } => converter::csv_to_json(&input, &output),
+            Peer::Walk { root, output, threads } => walker::list(&root, &output, threads),
+            Peer::Epoll { listen, reply } => epoll::serve(listen, &reply),
+        }
+    }
+}
