@@ -13,7 +13,7 @@ use crate::measure::{Cores, Running, fresh, interleave, run as run_all, start, w
 use crate::place::{Place, free_address, own_file, system};
 use crate::report::{Row, Section};
 use crate::samples::{Samples, Unit};
-use crate::service::Api;
+use crate::service::{Api, is_ready};
 use crate::{check, goals, input};
 
 const ABOUT: &str = "Documents a second on the same two cores, each document a POST of its own to the same api. The chain: \
@@ -83,9 +83,13 @@ impl Stages {
                     File::create(stages.blocks()).context("failed to create the file for the blocks")?;
                 command.args(["--api-url", url]).args(settings).stdout(blocks);
             }
-            stages.running.push(start(Cores::Both, &mut command)?);
+            let mut running = start(Cores::Both, &mut command)?;
             // Ready: it watches the folder.
-            wait_for(name, || Ok(crate::service::is_ready(admin).then_some(())))?;
+            wait_for(name, || {
+                ensure!(!running.is_over(), "{name} has ended");
+                Ok(is_ready(admin).then_some(()))
+            })?;
+            stages.running.push(running);
         }
         Ok(stages)
     }
