@@ -1,5 +1,5 @@
 # The steps of CI, in its order: what each of them runs stands only here.
-ci: format lint docs dependencies manifests release test soak
+ci: format lint docs dependencies manifests release instructions test soak
 
 # The formatting is rustfmt's.
 format:
@@ -29,6 +29,11 @@ release:
     cargo run --release -- --once > target/once.log
     tail -n 1 target/once.log
 
+# Instructions that a record costs the pure cores, against benchmarks/instructions.txt. `--update` expects those of now.
+instructions *ARGS:
+    cargo build --release -p benchmarks -p getdata
+    target/release/benchmarks instructions {{ARGS}}
+
 # The README's test command.
 test:
     cargo test --workspace
@@ -56,6 +61,14 @@ model:
 # Many more power cuts than the tests try: half an hour for the million.
 power-cuts CUTS="1000000":
     POWER_CUTS={{CUTS}} cargo test --release -p volume --lib power_cuts_at_any_time -- --nocapture
+
+# The programs beside their peers: docs/PERFORMANCE.md anew, in twelve minutes on a quiet machine of two cores. Of groups
+# that are named (`just bench conversions delivery`) it only prints.
+bench *ARGS:
+    test -x target/benchmarks-venv/bin/pip || python3 -m venv target/benchmarks-venv
+    target/benchmarks-venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+    cargo build --release --workspace --bins
+    target/release/benchmarks run {{ARGS}}
 
 # A file's way end to end, on this machine: Ctrl-C ends it.
 run *ARGS:
