@@ -68,6 +68,8 @@ bench *ARGS:
     test -x target/benchmarks-venv/bin/pip || python3 -m venv target/benchmarks-venv
     target/benchmarks-venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
     cargo build --release --workspace --bins
+    # What a run left that was cut off.
+    rm -rf target/benchmarks.run-*
     target/release/benchmarks run {{ARGS}}
 
 # A file's way end to end, on this machine: Ctrl-C ends it.

@@ -21,6 +21,14 @@ pub(crate) fn describe(folder: &Path) -> Vec<String> {
     ]
 }
 
+/// The most memory that this process has had so far, in MiB. A child begins as a copy of it, and is never told to have had
+/// less.
+pub(crate) fn own_peak_mebibytes() -> u64 {
+    let peak =
+        value("/proc/self/status", "VmHWM").and_then(|kib| kib.strip_suffix(" kB")?.parse::<u64>().ok());
+    peak.unwrap_or_default() >> 10
+}
+
 /// The value of the first line of a name in a file of `/proc`.
 fn value(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;

@@ -28,7 +28,7 @@ impl Place {
         let beside = || own.parent().map(Path::to_owned).context("this program lies in no folder");
         let programs = programs.map_or_else(beside, Ok)?;
         let target = checkout().join("target");
-        let root = tempfile::Builder::new().prefix("benchmarks-").tempdir_in(&target);
+        let root = tempfile::Builder::new().prefix("benchmarks.run-").tempdir_in(&target);
         let root = root.with_context(|| format!("failed to make a folder in `{}`", target.display()))?;
         Ok(Self { rounds, smaller, programs, root })
     }

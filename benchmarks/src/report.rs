@@ -34,7 +34,7 @@ pub(crate) struct Row {
 pub(crate) enum By {
     /// Ours by the peer's.
     Ratio,
-    /// Ours less the peer's.
+    /// Ours less the peer's, in MiB.
     Difference,
 }
 
@@ -97,8 +97,10 @@ impl Row {
     fn shown_value(&self) -> String {
         let value = self.value();
         let digits = if value.abs() < 10.0 { 2 } else { 1 };
-        let sign = if self.by == By::Difference && value >= 0.0 { "+" } else { "" };
-        format!("{sign}{value:.digits$}")
+        match self.by {
+            By::Ratio => format!("{value:.digits$}"),
+            By::Difference => format!("{value:+.digits$} MiB"),
+        }
     }
 }
 
@@ -188,7 +190,7 @@ mod tests {
         assert_eq!(row(3.0, 1.0).goal(goals::text_to_csv::COPY).cells()[7], "**no**");
         assert_eq!(row(1.0, 1.0).goal(goals::text_to_csv::COPY).cells()[7], "yes, stretch too");
         assert_eq!(row(3.0, 1.0).cells()[5..], ["", "", ""]);
-        assert_eq!(row(3.0, 1.0).difference().goal(goals::MEMORY).cells()[4..6], ["+2.00", "≤ 8"]);
+        assert_eq!(row(3.0, 1.0).difference().goal(goals::MEMORY).cells()[4..6], ["+2.00 MiB", "≤ 8"]);
     }
 
     #[test]
