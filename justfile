@@ -29,10 +29,10 @@ release:
     cargo run --release -- --once > target/once.log
     tail -n 1 target/once.log
 
-# Instructions that a record costs the pure cores, against benchmarks/instructions.txt. `--update` expects those of now.
+# Instructions that a record costs the pure cores, against those expected; `--update` expects those of now.
 instructions *ARGS:
-    cargo build --release -p benchmarks -p getdata
-    target/release/benchmarks instructions {{ARGS}}
+    cargo build --release -p local-runner -p instructions -p getdata
+    target/release/instructions {{ARGS}}
 
 # The README's test command.
 test:
@@ -62,7 +62,7 @@ model:
 power-cuts CUTS="1000000":
     POWER_CUTS={{CUTS}} cargo test --release -p volume --lib power_cuts_at_any_time -- --nocapture
 
-# The programs beside their peers: docs/PERFORMANCE.md anew, in twelve minutes on a quiet machine of two cores. Of groups
+# The programs beside their peers: docs/PERFORMANCE.md anew, in twelve minutes on a quiet machine of two cores; of groups
 # that are named (`just bench conversions delivery`) it only prints.
 bench *ARGS:
     test -x target/benchmarks-venv/bin/pip || python3 -m venv target/benchmarks-venv

@@ -117,7 +117,6 @@ impl Conversion<'_> {
             .checks
             .push(format!("{name}'s output is what csv and serde_json write, byte for byte, in each round"));
         for (peer, wrong) in self.wrong.borrow().iter() {
-            #[allow(clippy::cast_precision_loss, reason = "so many lines are never wrong")]
             section.checks.push(format!("{peer} ({name}) gets {} lines wrong", thousands(*wrong as f64)));
         }
         Ok(())

@@ -72,12 +72,10 @@ struct Size {
 fn rows(name: &str, piece: &str, idle: &[Usage], sizes: &[Size], memory: Option<Goal>) -> Vec<Row> {
     let idle_cpu = Samples::of(idle, Unit::Seconds, Usage::cpu_seconds).median();
     let idle_peak = Samples::of(idle, Unit::Mebibytes, Usage::peak_mebibytes);
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let cpu = |size: &Size| {
         let each = |usage: &Usage| (usage.cpu_seconds() - idle_cpu) / size.count as f64 * 1e9;
         Samples::of(&size.runs, Unit::Nanoseconds, each)
     };
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let of = |size: &Size| format!("{piece} of {}", thousands(size.count as f64));
     let beside = &sizes[sizes.len() - 2];
     let mut rows: Vec<Row> = sizes
@@ -88,7 +86,6 @@ fn rows(name: &str, piece: &str, idle: &[Usage], sizes: &[Size], memory: Option<
     let first = rows.len();
     rows.extend(sizes.iter().map(|size| {
         let peak = Samples::of(&size.runs, Unit::Mebibytes, Usage::peak_mebibytes);
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let what = format!("{name}, memory at {}", thousands(size.count as f64));
         Row::ratio(what, &peak, "nothing to do", &idle_peak).difference()
     }));
@@ -237,7 +234,6 @@ fn replicas(place: &Place, section: &mut Section) -> anyhow::Result<()> {
         running.into_iter().try_for_each(|replica| replica.finish().map(drop))?;
         let elapsed = started.elapsed().as_secs_f64();
         ensure!(handed_on(data.path())? == files, "not all files were converted");
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         Ok(f64::from(files) * lines as f64 / elapsed)
     };
     let runs = interleave(place.rounds, [&mut || convert(2), &mut || convert(1)])?;

@@ -30,24 +30,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) path: &'a str,
 }
 
-/// Which names the lines have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Names {
-    /// One in 250 is awkward.
-    Mixed,
-    /// None is.
-    Ordinary,
-    /// All are, so that each takes the careful way.
-    Awkward,
-}
-
 /// Calls `each` with the entries of a listing of so many lines, in their order.
 ///
 /// # Errors
 /// Those of `each`.
 pub(crate) fn entries(
     lines: u64,
-    names: Names,
     mut each: impl FnMut(&Entry<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut random = Rng::with_seed(1);
@@ -59,10 +47,8 @@ pub(crate) fn entries(
             "/usr/share/doc/package-{folder}/examples/of-something/folders/{}/file-number-{line:08}-with-a-name.txt",
             folder * 7
         );
-        match names {
-            Names::Mixed if line % 250 == 0 => path.push_str(AWKWARD[pick(line / 250, 6)]),
-            Names::Mixed | Names::Ordinary => {}
-            Names::Awkward => path.push_str(" \"quoted\", ü"),
+        if line % 250 == 0 {
+            path.push_str(AWKWARD[pick(line / 250, 6)]);
         }
         if mode.starts_with('l') {
             path.push_str(&format!(" -> ../target-{line}"));
@@ -110,7 +96,7 @@ pub(crate) fn write(lines: u64, text: &Path, csv: Option<&Path>, json: Option<&P
     let quoted = |file| csv::WriterBuilder::new().quote_style(QuoteStyle::Necessary).from_writer(file);
     let mut csv_file = csv.map(create).transpose()?.map(quoted);
     let mut json_file = json.map(create).transpose()?;
-    entries(lines, Names::Mixed, |entry| {
+    entries(lines, |entry| {
         entry.write_line(&mut text_file)?;
         if let Some(file) = &mut csv_file {
             file.write_record(entry.fields())?;
@@ -156,7 +142,7 @@ mod tests {
     #[test]
     fn lines_are_as_long_as_those_of_a_listing_and_some_are_awkward() {
         let mut text = Vec::new();
-        entries(100_000, Names::Mixed, |entry| Ok(entry.write_line(&mut text)?)).unwrap();
+        entries(100_000, |entry| Ok(entry.write_line(&mut text)?)).unwrap();
         assert!((150..170).contains(&(text.len() / 100_000)));
         let text = String::from_utf8(text).unwrap();
         let quoted = text.lines().filter(|line| line.contains(['"', ','])).count();

@@ -78,7 +78,6 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
             Row::ratio("getdata, time", &wall(&ours), "`find -ls`, time", &wall(&find)),
             Row::ratio("getdata", &cpu(&ours), "the ignore crate", &cpu(&ignore)),
         ],
-        #[allow(clippy::cast_precision_loss, reason = "no tree is that large")]
         checks: vec![format!("all three name the same {} entries", thousands(entries as f64))],
         commands: [
             ("getdata", "getdata --root TREE --data-dir FOLDER"),

@@ -4,8 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Lines about the machine, and the disk that a folder is on.
-pub(crate) fn describe(folder: &Path) -> Vec<String> {
+/// How many processes wanted to run in the last minute.
+pub(crate) fn load() -> String {
+    let averages = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Lines about the machine, and the disk that a folder is on; `load` as it was before the work.
+pub(crate) fn describe(folder: &Path, load: &str) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let processor = value("/proc/cpuinfo", "model name").unwrap_or_default();
     let memory =
@@ -16,6 +22,7 @@ pub(crate) fn describe(folder: &Path) -> Vec<String> {
         format!("{} GiB of memory", memory.unwrap_or_default() >> 20),
         format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
         format!("file system: {}", file_system(folder)),
+        format!("load before the first round: {load}"),
         format!("compiler: {}", said(Command::new("rustc").arg("--version"))),
         format!("sources: {}", said(Command::new("git").args(["describe", "--always", "--dirty"]))),
     ]

@@ -11,7 +11,6 @@
 //! - `place.rs`, `input.rs`, `service.rs`: where, on what, and against which api
 //! - `peers.rs`, `tools.rs`: peers of our own making, and others'
 //! - `report.rs`, `machine.rs`: docs/PERFORMANCE.md
-//! - `instructions.rs`: instructions a record of the pure cores, held against `instructions.txt` in CI
 
 mod chain;
 mod check;
@@ -20,7 +19,6 @@ mod delivery;
 mod goals;
 mod growth;
 mod input;
-mod instructions;
 mod listing;
 mod machine;
 mod measure;
@@ -73,21 +71,12 @@ enum Act {
         #[arg(long, value_name = "FOLDER")]
         programs: Option<PathBuf>,
     },
-    /// Count the instructions that a record costs, and hold them against instructions.txt
-    Instructions {
-        /// Write what was counted into instructions.txt instead
-        #[arg(long)]
-        update: bool,
-    },
     /// Be a peer
     #[command(hide = true)]
     Peer {
         #[command(subcommand)]
         peer: peers::Peer,
     },
-    /// Be a core that is counted
-    #[command(hide = true)]
-    Core { core: instructions::Core, input: PathBuf },
 }
 
 /// What is measured together, in the report's order.
@@ -126,9 +115,7 @@ fn main() -> ExitCode {
         Act::Run { groups, rounds, smaller, programs } => {
             Place::new(rounds, smaller, programs).and_then(|place| run(&place, &groups, rounds, smaller))
         }
-        Act::Instructions { update } => instructions::check(update),
         Act::Peer { peer } => peer.run(),
-        Act::Core { core, input } => core.run(&input),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,6 +129,7 @@ fn main() -> ExitCode {
 fn run(place: &Place, groups: &[Group], rounds: usize, smaller: u64) -> anyhow::Result<()> {
     let is_report = groups.is_empty() && smaller == 1 && rounds >= ROUNDS;
     let versions = tools::versions()?;
+    let load = machine::load();
     let groups = if groups.is_empty() { Group::value_variants() } else { groups };
     let mut sections = Vec::new();
     for group in groups {
@@ -152,16 +140,16 @@ fn run(place: &Place, groups: &[Group], rounds: usize, smaller: u64) -> anyhow::
         sections.push(section);
     }
     if is_report {
-        write(place, rounds, &versions, &sections)?;
+        write(place, &load, &versions, &sections)?;
     }
     Ok(())
 }
 
-fn write(place: &Place, rounds: usize, versions: &[String], sections: &[Section]) -> anyhow::Result<()> {
+fn write(place: &Place, load: &str, versions: &[String], sections: &[Section]) -> anyhow::Result<()> {
     let notes = fs::read_to_string(own_file("notes.md")).context("failed to read notes.md")?;
-    let mut machine = machine::describe(place.root());
+    let mut machine = machine::describe(place.root(), load);
     machine.push(format!("peers: {}", versions.join("; ")));
-    let report = report::render(&machine, rounds, sections, &notes);
+    let report = report::render(&machine, place.rounds, sections, &notes);
     let path = checkout().join("docs/PERFORMANCE.md");
     fs::write(&path, report).with_context(|| format!("failed to write `{}`", path.display()))
 }

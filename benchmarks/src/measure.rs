@@ -37,7 +37,6 @@ impl Usage {
         self.wall.as_secs_f64()
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
     pub(crate) fn peak_mebibytes(&self) -> f64 {
         self.peak as f64 / f64::from(1 << 20)
     }

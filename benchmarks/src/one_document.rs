@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 
 use crate::chain::Stages;
 use crate::goals;
-use crate::input::{Names, entries};
+use crate::input::entries;
 use crate::peers::{SYNCS, Syncs};
 use crate::place::Place;
 use crate::report::{Row, Section};
@@ -61,7 +61,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
 fn one(place: &Place, stages: &Stages, answered: &Receiver<Instant>) -> anyhow::Result<Duration> {
     let beside = place.folder()?;
     let (file, mut line) = (beside.path().join("one"), Vec::new());
-    entries(1, Names::Ordinary, |entry| Ok(entry.write_line(&mut line)?))?;
+    entries(1, |entry| Ok(entry.write_line(&mut line)?))?;
     fs::write(&file, line).context("failed to write a line")?;
     ensure!(answered.try_recv().is_err(), "a document came twice");
     let started = Instant::now();

@@ -60,7 +60,6 @@ fn measure(place: &Place, load: &Load, server: Cores, client: Cores) -> anyhow::
 
 /// Whether the api has counted about so many requests: wrk's clock is not its own.
 fn counted(api: &Api, expected: f64) -> anyhow::Result<()> {
-    #[allow(clippy::cast_precision_loss, reason = "so many requests never come")]
     let counted = api.requests()? as f64;
     ensure!((0.9..1.1).contains(&(counted / expected)), "the api counted {counted} requests, wrk {expected}");
     Ok(())

@@ -1,33 +1,31 @@
 //! Instructions that a record costs the pure cores: the same on every run, whatever else the machine does, so that CI can
-//! hold them against `instructions.txt`.
+//! hold them against `expected.txt`.
 //!
 //! Each core runs under callgrind, once for some records and once for twice as many: the difference is free of what
-//! starting costs.
+//! starting costs. It says nothing of time, nor of the kernel's part: for these there are the benchmarks. A package of its
+//! own, so that CI need not build the peers.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use clap::{Parser, Subcommand, ValueEnum};
 use tempfile::TempDir;
-
-use crate::input::{Names, entries};
-use crate::place::own_file;
 
 /// Records of the smaller run.
 const RECORDS: u64 = 5_000;
 /// So far a count may be from what is expected, by it: compilers and processors differ a little.
 const TOLERANCE: f64 = 0.05;
 
-const HEAD: &str = "# Instructions a record (callgrind), which `just instructions` holds its own against, 5 % more or less.\n\
+const HEAD: &str = "# Instructions a record (callgrind), which `just instructions` holds those of now against, 5 % more or less.\n\
     # After a gain, or a loss that is worth it: `just instructions --update`.\n";
 
 /// A core, and the way that its records take through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Core {
+enum Core {
     TextToCsvOrdinary,
     TextToCsvCareful,
     CsvToJsonOrdinary,
@@ -37,6 +35,10 @@ pub(crate) enum Core {
 }
 
 impl Core {
+    fn is_careful(self) -> bool {
+        matches!(self, Core::TextToCsvCareful | Core::CsvToJsonCareful)
+    }
+
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
@@ -45,7 +47,7 @@ impl Core {
     ///
     /// # Errors
     /// Not all can be read.
-    pub(crate) fn run(self, input: &Path) -> anyhow::Result<()> {
+    fn run(self, input: &Path) -> anyhow::Result<()> {
         let input = fs::read(input).context("failed to read the input")?;
         let counts = match self {
             Core::TextToCsvOrdinary | Core::TextToCsvCareful => {
@@ -66,7 +68,6 @@ impl Core {
     fn count(self) -> anyhow::Result<f64> {
         let once = self.collected(RECORDS)?;
         let twice = self.collected(2 * RECORDS)?;
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         Ok(twice.saturating_sub(once) as f64 / RECORDS as f64)
     }
 
@@ -94,13 +95,8 @@ impl Core {
         }
     }
 
-    fn input(self, folder: &TempDir, records: u64) -> anyhow::Result<std::path::PathBuf> {
-        let names = match self {
-            Core::TextToCsvCareful | Core::CsvToJsonCareful => Names::Awkward,
-            _ => Names::Ordinary,
-        };
-        let mut input = Vec::new();
-        entries(records, names, |entry| Ok(entry.write_line(&mut input)?))?;
+    fn input(self, folder: &TempDir, records: u64) -> anyhow::Result<PathBuf> {
+        let mut input = listing(records, self.is_careful()).into_bytes();
         if matches!(self, Core::CsvToJsonOrdinary | Core::CsvToJsonCareful) {
             let text = std::mem::take(&mut input);
             text_to_csv::convert(&mut &text[..], &mut input, &mut ())?;
@@ -109,6 +105,27 @@ impl Core {
         fs::write(&path, input).context("failed to write the input")?;
         Ok(path)
     }
+}
+
+/// Lines as busybox prints them; careful ones have a name that must be quoted and is not ASCII.
+fn listing(records: u64, is_careful: bool) -> String {
+    let mut text = String::new();
+    for record in 0..records {
+        let awkward = if is_careful { " \"quoted\", ü" } else { "" };
+        // Writing to memory cannot fail.
+        let _ = writeln!(
+            text,
+            "-rw-r--r-- {:>4} root     root     {:>9} Mar {:2} {:02}:{:02} \
+             /usr/share/doc/package/examples/of-something/folders/{}/file-number-{record:08}-with-a-name.txt{awkward}",
+            1 + record % 9,
+            record * 7,
+            1 + record % 28,
+            record % 24,
+            record % 60,
+            record % 500,
+        );
+    }
+    text
 }
 
 fn plant(tree: &Path, files: u64) -> io::Result<()> {
@@ -122,12 +139,45 @@ fn plant(tree: &Path, files: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Counts the instructions that a record costs, and holds them against expected.txt
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    act: Option<Act>,
+
+    /// Write what was counted into expected.txt instead
+    #[arg(long)]
+    update: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Be a core that is counted
+    #[command(hide = true)]
+    Core { core: Core, input: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.act {
+        Some(Act::Core { core, input }) => core.run(&input),
+        None => check(arguments.update),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Counts every core, and holds it against what is expected; with `update` writes that anew.
 ///
 /// # Errors
 /// A core costs more than expected, or less: then it is time to expect less.
-pub(crate) fn check(update: bool) -> anyhow::Result<()> {
-    let path = own_file("instructions.txt");
+fn check(update: bool) -> anyhow::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("expected.txt");
     let mut counts = Vec::new();
     for core in Core::value_variants() {
         let count = core.count()?;
@@ -135,13 +185,13 @@ pub(crate) fn check(update: bool) -> anyhow::Result<()> {
         counts.push((core.name(), count));
     }
     if update {
-        return fs::write(&path, render(&counts)).context("failed to write instructions.txt");
+        return fs::write(&path, render(&counts)).context("failed to write expected.txt");
     }
     let expected =
         fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))?;
     let differing = compare(&counts, &expected);
     if !differing.is_empty() {
-        bail!("instructions a record differ from instructions.txt: {}", differing.join("; "));
+        bail!("instructions a record differ from expected.txt: {}", differing.join("; "));
     }
     Ok(())
 }
@@ -172,7 +222,14 @@ fn compare(counts: &[(String, f64)], expected: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
 
     fn counts(count: f64) -> Vec<(String, f64)> {
         vec![("one".to_owned(), 100.0), ("other".to_owned(), count)]
