@@ -143,6 +143,7 @@ impl Drop for Running {
 ///
 /// # Errors
 /// Those of the contenders.
+#[allow(clippy::needless_pass_by_value, reason = "who calls it writes them down in place")]
 pub(crate) fn interleave<T, const N: usize>(
     rounds: usize,
     contenders: [&mut dyn FnMut() -> anyhow::Result<T>; N],
