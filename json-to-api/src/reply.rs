@@ -118,7 +118,7 @@ impl Reader {
     /// reply once all of it has been read, or more than is of use.
     ///
     /// # Errors
-    /// Not HTTP/1.x; see [`Reader::status`].
+    /// Not HTTP/1.x; see [`Reader::begun`].
     pub(crate) fn advance(
         &mut self,
         bytes: &[u8],
