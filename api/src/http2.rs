@@ -2,7 +2,10 @@
 //!
 //! All requests of a connection are answered in its one task. Whatever has come is read first, then all that is complete
 //! is answered, and the replies go out in one write. Only requests that must be waited for, for their bodies or for room
-//! in the client's window, become futures, and have their own limits.
+//! in the client's window, become futures, and have their own limits: one that exceeds them loses its stream alone.
+//!
+//! As over HTTP/1.1, CONNECT is answered through the tunnel that it asks for. Unlike there, a client that ends its side has
+//! ended the connection.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -82,11 +85,15 @@ pub(crate) async fn serve(
     }
     loop {
         match ending.or(|cx| server.poll(cx, pace)).await {
-            Ok(()) | Err(Stop::CutOff) => return,
+            Ok(()) => return,
             Err(Stop::No) => {}
             Err(Stop::Drain | Stop::Finish) => server.say_goodbye(pace),
+            Err(Stop::CutOff) => break,
         }
     }
+    // Says which requests were taken, so that others can go elsewhere: as far as that goes without waiting.
+    server.connection.abrupt_shutdown(Reason::NO_ERROR);
+    poll_fn(|cx| Poll::Ready(server.poll(cx, pace).is_ready())).await;
 }
 
 /// One connection.
@@ -275,5 +282,23 @@ impl Reply {
             () = poll_fn(|cx| self.poll_send(cx, &pace)) => {}
             () = &mut patience => self.stream.send_reset(Reason::CANCEL),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preface_is_told_from_all_else_as_soon_as_that_is_possible() {
+        for length in 0..PREFACE.len() {
+            assert_eq!(is_spoken(&PREFACE[..length], false), None);
+            assert_eq!(is_spoken(&PREFACE[..length], true), Some(false));
+            let mut other = PREFACE[..=length].to_vec();
+            other[length] ^= 1;
+            assert_eq!(is_spoken(&other, false), Some(false));
+        }
+        assert_eq!(is_spoken(PREFACE, false), Some(true));
+        assert_eq!(is_spoken(&PREFACE.repeat(2), false), Some(true));
     }
 }

@@ -69,6 +69,16 @@ async fn a_preface_that_never_ends_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn who_is_idle_for_too_long_is_told_what_was_taken() {
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
+    let mut client = greet(&server).await;
+    client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, POST)).await;
+    let (_, payload) = next(&mut client, GOAWAY).await.unwrap();
+    assert_eq!(payload, [0, 0, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(next(&mut client, GOAWAY).await, None);
+}
+
+#[tokio::test]
 async fn what_only_begins_like_a_preface_is_http_1() {
     let server = Server::with_limits(PATIENT).await;
     let reply = server.ask("PRI * HTTP/1.1\r\nconnection: close\r\n\r\n").await;

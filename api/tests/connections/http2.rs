@@ -215,14 +215,13 @@ async fn a_preface_in_pieces_is_one() {
     let server = Server::with_limits(PATIENT).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    // The client sends it again: it goes nowhere.
     for byte in PREFACE.chunks(1) {
         stream.write_all(byte).await.unwrap();
         tokio::task::yield_now().await;
     }
     let mut client = crate::server::Client(stream);
     client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
-    // SETTINGS, and that it has seen ours.
+    // Its SETTINGS.
     let mut settings = [0; 9];
     tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut settings).await.unwrap();
     assert_eq!(settings[3], 4);
