@@ -2,16 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::connection::Broken;
 use crate::http1;
 use crate::http2::{OpenError, Trunk};
-use crate::lifetime::Lifetime;
+use crate::lifetime::{LONGEST, Lifetime};
 use crate::resolver::Resolver;
 use crate::stream::Stream;
 use crate::target::Target;
@@ -89,8 +89,27 @@ pub(crate) struct Client {
     http1: Lifetime,
     /// Of connections of HTTP/2, of which each crew has one.
     http2: Lifetime,
-    /// Connections of senders that have ended: batches may be small and many.
-    spare: Mutex<Vec<Opened>>,
+    spare: Mutex<Spare>,
+}
+
+/// Connections of senders that have ended: batches may be small and many.
+#[derive(Default)]
+struct Spare {
+    connections: Vec<Opened>,
+    /// Somebody will close those that become too old.
+    is_swept: bool,
+}
+
+impl Spare {
+    /// Closes what is too old by now; false: nothing is left.
+    fn sweep(&mut self) -> bool {
+        self.connections.retain(|connection| match connection {
+            Opened::Http1(connection) => !connection.is_spent(),
+            Opened::Http2(trunk) => !trunk.driver.is_spent(),
+        });
+        self.is_swept = !self.connections.is_empty();
+        self.is_swept
+    }
 }
 
 impl Client {
@@ -116,25 +135,26 @@ impl Client {
         }
     }
 
-    /// Leaves a connection to whoever needs one next.
-    pub(crate) fn leave(&self, connection: Opened) {
-        self.spare().push(connection);
+    /// Leaves a connection to whoever needs one next; closes it once it is too old.
+    pub(crate) fn leave(self: &Arc<Self>, connection: Opened) {
+        let mut spare = self.spare();
+        spare.connections.push(connection);
+        if !std::mem::replace(&mut spare.is_swept, true) {
+            let client = Arc::clone(self);
+            tokio::spawn(async move {
+                while client.spare().sweep() {
+                    sleep(LONGEST).await;
+                }
+            });
+        }
     }
 
     /// A connection that somebody left, if there is one. Whether it is of use is not known.
     pub(crate) fn take_spare(&self) -> Option<Opened> {
-        self.spare().pop()
+        self.spare().connections.pop()
     }
 
-    /// Closes what was left and is too old by now.
-    pub(crate) fn sweep(&self) {
-        self.spare().retain(|connection| match connection {
-            Opened::Http1(connection) => !connection.is_spent(),
-            Opened::Http2(trunk) => !trunk.driver.is_spent(),
-        });
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Vec<Opened>> {
+    fn spare(&self) -> MutexGuard<'_, Spare> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

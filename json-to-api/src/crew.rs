@@ -119,7 +119,7 @@ impl Crew {
     }
 
     /// Leaves the connection in use to others.
-    fn leave(&self, client: &Client) {
+    fn leave(&self, client: &Arc<Client>) {
         let lane = self.lane().take();
         let driver = self.drivers().pop().filter(|driver| !driver.is_spent());
         if let (Some(lane), Some(driver)) = (lane, driver) {

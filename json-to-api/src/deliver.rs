@@ -16,7 +16,6 @@ use crate::crew;
 use crate::headers::Headers;
 use crate::keeper::Keeper;
 use crate::ledger::{Increment, Ledger};
-use crate::lifetime::LONGEST;
 use crate::progress::Progress;
 use crate::rejects;
 use crate::sender::{Job, Tools};
@@ -64,7 +63,6 @@ impl Delivery {
         }
         // After this nothing is sent any more.
         while senders.join_next().await.is_some() {}
-        self.sweep_later();
         let last = outcome?;
         if let Some(printer) = &self.tools.printer {
             // Whoever is told that the batch is done finds its blocks printed, but for an output that nobody reads.
@@ -77,17 +75,6 @@ impl Delivery {
             return Err(ProcessError::Input(io::Error::other(what)));
         }
         Ok(Counts { ok: records.saturating_sub(rejected), rejected })
-    }
-}
-
-impl Delivery {
-    /// Closes the connections that no further batch has taken by the time they are too old.
-    fn sweep_later(&self) {
-        let tools = Arc::clone(&self.tools);
-        tokio::spawn(async move {
-            tokio::time::sleep(LONGEST).await;
-            tools.client.sweep();
-        });
     }
 }
 

@@ -172,7 +172,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         let output = config.output.map_or_else(standard_output, Ok)?;
         Printer::start(output).context("failed to start the thread that prints")
     });
-    let tools = Arc::new(Tools { client, metrics, report, printer: printer.transpose()? });
+    let tools = Arc::new(Tools { client: Arc::new(client), metrics, report, printer: printer.transpose()? });
     let delivery = Delivery { tools: Arc::clone(&tools), headers, concurrency: config.concurrency };
     let shutdown = context.shutdown.clone();
     let outcome = stage::run(SPEC, config.stage, delivery, context).await;

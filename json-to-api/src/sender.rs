@@ -31,7 +31,7 @@ const QUOTED: usize = 200;
 
 /// What all senders share, from batch to batch.
 pub(crate) struct Tools {
-    pub(crate) client: Client,
+    pub(crate) client: Arc<Client>,
     pub(crate) metrics: Metrics,
     pub(crate) report: Report,
     /// `None`: nothing is printed.
