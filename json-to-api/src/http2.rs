@@ -21,6 +21,8 @@ use crate::stream::Stream;
 
 /// What the api may send unasked, in bytes: enough that replies never wait.
 const WINDOW: u32 = 1 << 20;
+/// So many streams every api should take (RFC 9113, section 6.5.2).
+const STREAMS: usize = 100;
 /// The longest head of a reply, in bytes.
 const MAX_HEAD: u32 = 64 << 10;
 
@@ -76,6 +78,8 @@ impl Trunk {
         let stream = Answering { stream, words: Arc::clone(&words) };
         let handshake = Builder::new()
             .enable_push(false)
+            // Until the api has said how many it takes; else it would be any number.
+            .initial_max_send_streams(STREAMS)
             .initial_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .max_header_list_size(MAX_HEAD)
