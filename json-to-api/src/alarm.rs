@@ -1,7 +1,7 @@
 //! A time limit that costs next to nothing where it is met.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -17,8 +17,11 @@ impl Alarm {
     }
 
     /// Waits for a future, until `due` at most; no later call has an earlier one.
-    pub(crate) async fn limit<F: Future>(&mut self, due: Instant, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
+    pub(crate) async fn limit<F: Future>(
+        &mut self,
+        due: Instant,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
         poll_fn(|context| match future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => self.poll(due, context).map(|()| None),
@@ -40,6 +43,7 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::pin::pin;
     use std::time::Duration;
 
     use super::*;
@@ -49,9 +53,9 @@ mod tests {
         let limit = Duration::from_millis(20);
         let mut alarm = Alarm::new(Instant::now() + limit);
         for _ in 0..3 {
-            assert_eq!(alarm.limit(Instant::now() + limit, ready(1)).await, Some(1));
+            assert_eq!(alarm.limit(Instant::now() + limit, pin!(ready(1))).await, Some(1));
             let start = Instant::now();
-            assert_eq!(alarm.limit(start + limit, pending::<()>()).await, None);
+            assert_eq!(alarm.limit(start + limit, pin!(pending::<()>())).await, None);
             assert!(start.elapsed() >= limit);
         }
     }

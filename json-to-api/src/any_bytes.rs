@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -32,6 +33,7 @@ pub fn documents(input: &[u8]) {
             assert!(seen.insert(document.place.line));
             let sent = document.body.as_deref().expect("it was just read");
             assert_eq!(sent, source::without_carriage_return(line(document.place)));
+            assert!(serde_json::from_slice::<IgnoredAny>(sent).is_ok());
         }
         for refusal in &chunk.refused {
             assert!(seen.insert(refusal.place.line));

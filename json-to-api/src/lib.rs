@@ -13,7 +13,7 @@
 //! - `crew.rs` a task of several senders; `sender.rs` who POSTs one document after the other
 //! - `client.rs` the way to the API: `connection.rs` of either version, `http1.rs`, `http2.rs`, `stream.rs`, `resolver.rs`,
 //!   `tls.rs`; `version.rs` which version is spoken
-//! - `source.rs` reads the input; `rejects.rs` copies from it what was refused
+//! - `source.rs` reads the input, `ordinary.rs` knows most documents at a glance; `rejects.rs` copies from it what was refused
 //! - `progress.rs` what is durable about a batch
 //! - `print.rs` the blocks on standard output; `report.rs` what is said about failures; `metrics.rs`
 //! - pure: `ledger.rs` which document is where, `ranges.rs`, `journal.rs` the saved form of both, `verdict.rs` what a
@@ -39,6 +39,7 @@ mod keeper;
 mod ledger;
 mod lifetime;
 mod metrics;
+mod ordinary;
 mod print;
 mod progress;
 mod ranges;

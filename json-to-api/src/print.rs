@@ -277,7 +277,8 @@ fn block(document: &[u8], reply: &[u8], out: &mut Vec<u8>) {
 /// Appends text in which nothing breaks the line or steers a terminal: such characters are escaped as in JSON, bytes
 /// that are not UTF-8 replaced.
 pub(crate) fn one_line(text: &[u8], out: &mut Vec<u8>) {
-    if text.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+    // All of it is looked at: that is faster than to stop early.
+    if text.iter().fold(true, |all, byte| all & (b' '..=b'~').contains(byte)) {
         out.extend_from_slice(text);
         return;
     }

@@ -3,7 +3,7 @@
 //! `Idempotency-Key` is a quoted string, as draft-ietf-httpapi-idempotency-key-header-07 has it: the batch's key and the
 //! line's number. It is the same for each attempt, also by the next owner, and never the same for two documents.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -16,7 +16,7 @@ use crate::target::Target;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("json-to-api/", env!("CARGO_PKG_VERSION")));
-/// So many bytes of keys are made in one allocation.
+/// So many bytes of values are put together in one allocation.
 const BLOCK: usize = 4 << 10;
 /// How many headers are not the user's.
 const OWN: usize = 4;
@@ -29,8 +29,10 @@ pub(crate) struct Requests {
     uri: Uri,
     /// All headers of HTTP/2; the key and the length are replaced for each document.
     http2: HeaderMap,
-    batch: String,
-    keys: BytesMut,
+    /// All of a key up to the line's number.
+    key: Arc<[u8]>,
+    /// Where values are put together.
+    values: BytesMut,
 }
 
 impl Requests {
@@ -47,7 +49,8 @@ impl Requests {
         let http1 = http1_head(target, batch, &headers).into();
         headers.insert(CONTENT_LENGTH, 0.into());
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_static(""));
-        Requests { http1, uri: uri(target), http2: headers, batch: batch.to_owned(), keys: BytesMut::new() }
+        let key = format!("\"{batch}-").into_bytes().into();
+        Requests { http1, uri: uri(target), http2: headers, key, values: BytesMut::new() }
     }
 
     /// Appends the head of an HTTP/1.1 request for the document in a line, of so many bytes.
@@ -65,23 +68,36 @@ impl Requests {
         *request.uri_mut() = self.uri.clone();
         let mut headers = self.http2.clone();
         headers.insert(IDEMPOTENCY_KEY, self.key(line));
-        headers.insert(CONTENT_LENGTH, length.into());
+        headers.insert(CONTENT_LENGTH, self.value(|value| write!(value, "{length}")));
         *request.headers_mut() = headers;
         request
     }
 
     fn key(&mut self, line: u64) -> HeaderValue {
-        // Quotes, a dash and twenty digits.
-        let longest = self.batch.len() + 23;
-        if self.keys.capacity() < longest {
-            self.keys.reserve(BLOCK.max(longest));
-        }
-        let _ = write!((&mut self.keys).writer(), "\"{}-{line}\"", self.batch);
-        let key = self.keys.split().freeze();
-        let mut key = HeaderValue::from_maybe_shared(key).expect("the volume makes keys of `[0-9a-f.-]`");
+        let prefix = Arc::clone(&self.key);
+        let mut key = self.value(|value| {
+            value.write_all(&prefix)?;
+            write!(value, "{line}\"")
+        });
         // It comes once: compression must not remember it (RFC 7541, section 7.1.3).
         key.set_sensitive(true);
         key
+    }
+
+    /// A value of visible ASCII, which needs no allocation of its own.
+    fn value(
+        &mut self,
+        write: impl FnOnce(&mut bytes::buf::Writer<&mut BytesMut>) -> io::Result<()>,
+    ) -> HeaderValue {
+        // A key, and twenty digits.
+        let longest = self.key.len() + 21;
+        if self.values.capacity() < longest {
+            self.values.reserve(BLOCK.max(longest));
+        }
+        // Writing to memory cannot fail.
+        let _ = write(&mut (&mut self.values).writer());
+        let value = self.values.split().freeze();
+        HeaderValue::from_maybe_shared(value).expect("the volume makes keys of `[0-9a-f.-]`")
     }
 }
 

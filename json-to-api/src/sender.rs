@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -162,7 +163,9 @@ impl Sender {
         job.pulse.beat(start);
         job.board.attempt(start);
         let limit = job.tools.client.timeout;
-        let outcome = alarm.limit(start + limit, self.exchange(document.place.line, body)).await;
+        // Pinned here: it is too large to be handed over.
+        let exchange = pin!(self.exchange(document.place.line, body));
+        let outcome = alarm.limit(start + limit, exchange).await;
         let outcome = outcome.unwrap_or(Err(Failure::TimedOut(limit)));
         let metrics = &job.tools.metrics;
         match &outcome {

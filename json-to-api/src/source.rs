@@ -10,6 +10,7 @@ use records::lines::{Line, Lines};
 use serde::de::IgnoredAny;
 
 use crate::ledger::{Chunk, Document, Place, Refusal};
+use crate::ordinary::is_ordinary;
 use crate::ranges::Ranges;
 
 /// A chunk ends with the document that takes it beyond this: one chunk is one allocation, which lives as long as one of
@@ -127,6 +128,9 @@ pub(crate) fn without_carriage_return(line: &[u8]) -> &[u8] {
 
 /// Looks whether a line is one JSON value, of any kind; says what is wrong with it if not.
 fn check(line: &[u8]) -> Result<(), String> {
+    if is_ordinary(line) {
+        return Ok(());
+    }
     if line.starts_with(b"\xef\xbb\xbf") {
         return Err("not a JSON document: it starts with a byte order mark".to_owned());
     }
