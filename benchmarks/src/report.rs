@@ -148,7 +148,7 @@ pub(crate) fn render(machine: &[String], rounds: usize, sections: &[Section], no
         "# Performance\n\nWritten by `just bench`, but for the last part, which is `benchmarks/notes.md`. Programs and peers \
          ran by turns, pinned to cores, {rounds} rounds of each; figures are medians with the least and the greatest, and a \
          goal is judged by the medians of one run. Times are CPU (user and system) where no other is named, of the whole \
-         process. Absolute figures move from machine to machine, ratios hardly.\n\n## Machine\n\n"
+         process. Absolute figures move from machine to machine, ratios less so.\n\n## Machine\n\n"
     );
     for line in machine {
         let _ = writeln!(out, "- {line}");
