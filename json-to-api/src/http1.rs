@@ -166,3 +166,32 @@ struct Unsent<'a> {
     document: &'a [u8],
     is_flushed: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_behind_a_reply_is_no_answer_to_the_next_request() {
+        for (behind, is_usable) in [("", true), ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false)] {
+            let (near, mut far) = duplex(4096);
+            let mut connection = Connection::new(Box::new(near), Instant::now() + Duration::from_secs(3600));
+            let answer = async {
+                far.read_u8().await.unwrap();
+                let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok{behind}");
+                far.write_all(reply.as_bytes()).await.unwrap();
+            };
+            let (mut body, document) = (Body::default(), Bytes::from_static(b"{}"));
+            let head = |head: &mut Vec<u8>| head.extend(b"POST");
+            let (reply, ()) = tokio::join!(connection.exchange(head, &document, &mut body), answer);
+            assert_eq!((reply.unwrap().status, body.bytes()), (200, &b"ok"[..]));
+            // The other side stays open: nothing but what came tells.
+            let usable = poll_fn(|context| Poll::Ready(connection.is_usable(context))).await;
+            assert_eq!(usable, is_usable, "{behind:?}");
+        }
+    }
+}

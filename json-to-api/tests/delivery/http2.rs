@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use h2::Reason;
 use service::{Context, Shutdown};
+use tokio::net::TcpListener;
 
 use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines, run};
-use crate::server::{Answer, Http2, Server};
+use crate::server::{Answer, Asked, Http2, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_document_is_posted_once_on_few_connections() {
@@ -142,7 +143,7 @@ async fn an_api_that_asks_for_http_1_gets_it() {
 async fn connections_are_renewed_under_load_and_the_load_spreads() {
     let mut servers = Vec::new();
     for _ in 0..3 {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let delay = Duration::from_millis(5);
         servers.push(Server::listen(listener, delay, None, Http2::Speak, |_| Answer::ok()));
     }
@@ -160,20 +161,15 @@ async fn connections_are_renewed_under_load_and_the_load_spreads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_hangs_holds_up_no_other_document() {
     // Whatever comes on the first connection is never answered.
-    let server =
-        Server::with_http2(
-            Http2::Speak,
-            |asked| {
-                if asked.connection == 0 { Answer::Hang } else { Answer::ok() }
-            },
-        )
-        .await;
-    let folder = Folder::with(500);
-    folder.drain(&server, &["--http", "2", "--timeout", "2s"]).await.assert_done(500, 0);
+    let script = |asked: &Asked| if asked.connection == 0 { Answer::Hang } else { Answer::ok() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::listen(listener, Duration::from_millis(5), None, Http2::Speak, script);
+    let folder = Folder::with(5_000);
+    folder.drain(&server, &["--http", "2", "--timeout", "200ms"]).await.assert_done(5_000, 0);
     let hung = server.asked().iter().filter(|asked| asked.connection == 0).count();
-    // No more than the crew's senders, once each.
+    // No more than the crew's senders, once each: for the next documents, before it is too old, they find another.
     assert!((1..=16).contains(&hung), "{hung}");
-    assert_eq!(server.count(), 500 + hung);
+    assert_eq!(lines(&server), (1..=5_000).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
