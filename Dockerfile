@@ -49,7 +49,7 @@ USER 65532:65532
 
 FROM service AS getdata
 LABEL org.opencontainers.image.title="getdata" \
-      org.opencontainers.image.description="Lists every entry below a folder into listing.txt"
+      org.opencontainers.image.description="Lists every entry below a directory into listing.txt"
 COPY --from=build /names/ /etc/
 COPY --from=build /workspace/target/*/release/getdata /
 ENTRYPOINT ["/getdata"]

@@ -17,7 +17,7 @@ use crate::service::{Api, is_ready};
 use crate::{check, goals, input};
 
 const ABOUT: &str = "Documents a second on the same two cores, each document a POST of its own to the same api. The chain: \
-    three stages that watch the folder, from a million lines dropped to the last document counted by the api. syslog-ng: \
+    three stages that watch the directory, from a million lines dropped to the last document counted by the api. syslog-ng: \
     200,000 of these lines, from the first to the last that the api counts, over eight connections. curl: 300 documents, a \
     process each.";
 
@@ -48,7 +48,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
             "the chain printed a block for each".to_owned(),
         ],
         commands: [
-            ("chain", "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir FOLDER"),
+            ("chain", "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir DIRECTORY"),
             ("syslog-ng", "syslog-ng --foreground --no-caps --cfgfile benchmarks/peers/syslog-ng.conf"),
             ("curl", "curl --silent --output reply --header 'Content-Type: application/json' --data-binary DOCUMENT URL"),
         ]
@@ -57,9 +57,9 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     })
 }
 
-/// The three stages on a folder, waiting for files.
+/// The three stages on a directory, waiting for files.
 pub(crate) struct Stages {
-    pub(crate) folder: TempDir,
+    pub(crate) directory: TempDir,
     running: Vec<Running>,
 }
 
@@ -69,19 +69,23 @@ impl Stages {
     /// # Errors
     /// One does not start.
     pub(crate) fn start(place: &Place, url: &str, settings: &[&str]) -> anyhow::Result<Self> {
-        let folder = place.folder()?;
-        let mut stages = Self { folder, running: Vec::new() };
+        let directory = place.directory()?;
+        let mut stages = Self { directory, running: Vec::new() };
         for name in ["text-to-csv", "csv-to-json", "json-to-api"] {
             let mut command = place.program(name);
             let admin = free_address()?;
-            command.arg("--data-dir").arg(stages.folder.path()).arg("--admin-listen").arg(admin.to_string());
+            command
+                .arg("--data-dir")
+                .arg(stages.directory.path())
+                .arg("--admin-listen")
+                .arg(admin.to_string());
             if name == "json-to-api" {
                 let blocks =
                     File::create(stages.blocks()).context("failed to create the file for the blocks")?;
                 command.args(["--api-url", url]).args(settings).stdout(blocks);
             }
             let mut running = start(Cores::Both, &mut command)?;
-            // Ready: it watches the folder.
+            // Ready: it watches the directory.
             wait_for(name, || {
                 ensure!(!running.is_over(), "{name} has ended");
                 Ok(is_ready(admin).then_some(()))
@@ -92,16 +96,16 @@ impl Stages {
     }
 
     fn blocks(&self) -> std::path::PathBuf {
-        self.folder.path().join("blocks")
+        self.directory.path().join("blocks")
     }
 
-    /// Gives a file that lies beside the folder a name in it, at once.
+    /// Gives a file that lies beside the directory a name in it, at once.
     ///
     /// # Errors
     /// It cannot be moved.
     pub(crate) fn drop_in(&self, file: &Path) -> anyhow::Result<()> {
         let mut command = system("mv");
-        command.arg(file).arg(self.folder.path().join("listing.txt"));
+        command.arg(file).arg(self.directory.path().join("listing.txt"));
         run_all(Cores::Both, &mut [command]).map(drop)
     }
 
@@ -134,8 +138,8 @@ fn chain(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {
 
 fn syslog_ng(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {
     let api = Api::start(place, Cores::Both)?;
-    let folder = place.folder()?;
-    let path = |name: &str| folder.path().join(name);
+    let directory = place.directory()?;
+    let path = |name: &str| directory.path().join(name);
     let settings =
         fs::read_to_string(own_file("peers/syslog-ng.conf")).context("failed to read its settings")?;
     let settings = settings.replace("INPUT", &text.display().to_string()).replace("URL", &api.url());

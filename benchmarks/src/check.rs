@@ -96,8 +96,8 @@ mod tests {
     use super::*;
 
     fn wrong(expected: &str, found: &str, same: Same) -> (u64, bool) {
-        let folder = tempfile::tempdir().unwrap();
-        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        let directory = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| directory.path().join(name));
         std::fs::write(&one, expected).unwrap();
         std::fs::write(&other, found).unwrap();
         (wrong_lines(&one, &other, same).unwrap(), equal(&one, &other).is_ok())

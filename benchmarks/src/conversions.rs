@@ -24,8 +24,8 @@ const ABOUT: &str = "A million lines of `busybox ls -ld`, about 160 bytes each, 
 
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     let lines = place.scaled(1_000_000);
-    let folder = place.folder()?;
-    let [text, csv, json] = ["txt", "csv", "json"].map(|extension| folder.path().join(extension));
+    let directory = place.directory()?;
+    let [text, csv, json] = ["txt", "csv", "json"].map(|extension| directory.path().join(extension));
     input::write(lines, &text, Some(&csv), Some(&json))?;
 
     let mut section = Section { title: "Conversions", about: ABOUT.to_owned(), ..Section::default() };
@@ -55,8 +55,8 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
 
 fn commands() -> Vec<(&'static str, String)> {
     [
-        ("text-to-csv", "text-to-csv --once --data-dir FOLDER"),
-        ("csv-to-json", "csv-to-json --once --data-dir FOLDER"),
+        ("text-to-csv", "text-to-csv --once --data-dir DIRECTORY"),
+        ("csv-to-json", "csv-to-json --once --data-dir DIRECTORY"),
         ("cp", "cp in out; sync out; rm in"),
         ("mawk", "mawk -f benchmarks/peers/naive.awk in > out; sync out; rm in"),
         ("csv + serde_json", "benchmarks peer csv-to-json in out"),
@@ -123,18 +123,18 @@ impl Conversion<'_> {
     }
 
     fn ours(&self) -> anyhow::Result<Usage> {
-        let folder = self.place.folder()?;
-        let file = |extension: &str| folder.path().join(format!("listing.{extension}"));
+        let directory = self.place.directory()?;
+        let file = |extension: &str| directory.path().join(format!("listing.{extension}"));
         fresh(&self.input, &file(self.extensions[0]))?;
-        let usage = measure::run(CORES, &mut [self.place.stage_once(self.name, folder.path())])?;
+        let usage = measure::run(CORES, &mut [self.place.stage_once(self.name, directory.path())])?;
         check::equal(&self.output, &file(self.extensions[1]))?;
         Ok(usage)
     }
 
     /// Of the input where that is what text-to-csv copies, else of the output.
     fn copy(&self, of_input: bool) -> anyhow::Result<Usage> {
-        let folder = self.place.folder()?;
-        let [from, to] = ["in", "out"].map(|name| folder.path().join(name));
+        let directory = self.place.directory()?;
+        let [from, to] = ["in", "out"].map(|name| directory.path().join(name));
         fresh(&self.input, &from)?;
         let mut copy = system("cp");
         copy.arg(if of_input { &from } else { &self.output }).arg(&to);
@@ -164,8 +164,8 @@ impl Conversion<'_> {
         name: &'static str,
         commands: impl FnOnce(&Path, &Path) -> anyhow::Result<Vec<Command>>,
     ) -> anyhow::Result<Usage> {
-        let folder = self.place.folder()?;
-        let [from, to] = ["in", "out"].map(|name| folder.path().join(name));
+        let directory = self.place.directory()?;
+        let [from, to] = ["in", "out"].map(|name| directory.path().join(name));
         fresh(&self.input, &from)?;
         let usage = measure::run(CORES, &mut commands(&from, &to)?)?;
         if !self.wrong.borrow().contains_key(name) {

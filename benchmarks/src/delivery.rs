@@ -41,7 +41,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
             "a block is printed for each document, and the api counted no fewer requests".to_owned(),
         ],
         commands: [
-            ("json-to-api", "json-to-api --once --http 1|2 --data-dir FOLDER --api-url URL > blocks"),
+            ("json-to-api", "json-to-api --once --http 1|2 --data-dir DIRECTORY --api-url URL > blocks"),
             ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL (-t2 on two cores)"),
             ("h2load", "h2load -c4 -m16 -t1 -n200000 -d document.json URL (-t2 on two cores)"),
         ]
@@ -102,11 +102,11 @@ impl Documents {
         api: &Api,
         settings: &[&str],
     ) -> anyhow::Result<Usage> {
-        let folder = place.folder()?;
-        fresh(&self.file, &folder.path().join("listing.json"))?;
-        let blocks = folder.path().join("blocks");
+        let directory = place.directory()?;
+        fresh(&self.file, &directory.path().join("listing.json"))?;
+        let blocks = directory.path().join("blocks");
         let before = api.requests()?;
-        let usage = deliver(place, cores, api, folder.path(), &blocks, settings)?;
+        let usage = deliver(place, cores, api, directory.path(), &blocks, settings)?;
         let (requests, printed) = (api.requests()? - before, check::blocks(&blocks)?);
         let count = self.count;
         ensure!(
@@ -121,8 +121,8 @@ impl Documents {
     /// # Errors
     /// It fails.
     pub(crate) fn idle(place: &Place, cores: Cores, api: &Api) -> anyhow::Result<Usage> {
-        let folder = place.folder()?;
-        deliver(place, cores, api, folder.path(), &folder.path().join("blocks"), &[])
+        let directory = place.directory()?;
+        deliver(place, cores, api, directory.path(), &directory.path().join("blocks"), &[])
     }
 
     fn rate(&self, usage: &Usage, idle: &Usage) -> f64 {
@@ -134,11 +134,11 @@ fn deliver(
     place: &Place,
     cores: Cores,
     api: &Api,
-    folder: &Path,
+    directory: &Path,
     blocks: &Path,
     settings: &[&str],
 ) -> anyhow::Result<Usage> {
-    let mut command = place.stage_once("json-to-api", folder);
+    let mut command = place.stage_once("json-to-api", directory);
     let blocks = File::create(blocks).context("failed to create the file for the blocks")?;
     command.args(settings).arg("--api-url").arg(api.url()).stdout(blocks);
     measure::run(cores, &mut [command])

@@ -40,19 +40,19 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         machine::own_peak_mebibytes()
     ));
     section.commands = [
-        ("conversions", "text-to-csv --once --data-dir FOLDER; csv-to-json --once --data-dir FOLDER"),
+        ("conversions", "text-to-csv --once --data-dir DIRECTORY; csv-to-json --once --data-dir DIRECTORY"),
         (
             "delivery",
-            "json-to-api --once --data-dir FOLDER --api-url URL > blocks, beside an api on the other core",
+            "json-to-api --once --data-dir DIRECTORY --api-url URL > blocks, beside an api on the other core",
         ),
-        ("10 files", "text-to-csv --once --data-dir FOLDER"),
+        ("10 files", "text-to-csv --once --data-dir DIRECTORY"),
         (
             "10,000 files",
-            "text-to-csv --data-dir FOLDER, ended by SIGTERM after 2 s: CPU by the files it handed on",
+            "text-to-csv --data-dir DIRECTORY, ended by SIGTERM after 2 s: CPU by the files it handed on",
         ),
         (
             "replicas",
-            "text-to-csv --once --data-dir FOLDER, one or two of them at once, 8 files of 125,000 lines",
+            "text-to-csv --once --data-dir DIRECTORY, one or two of them at once, 8 files of 125,000 lines",
         ),
         ("apis", "wrk -t2 -c64 on one api; wrk -t1 -c32 on each of two; all on the same two cores"),
     ]
@@ -100,13 +100,13 @@ fn rows(name: &str, piece: &str, idle: &[Usage], sizes: &[Size], memory: Option<
 /// Both conversions, one after the other, on files of several sizes.
 fn conversions(place: &Place, section: &mut Section) -> anyhow::Result<()> {
     let counts = [1_000, 100_000, 1_000_000, 10_000_000].map(|count| place.scaled(count));
-    let folder = place.folder()?;
-    let text = |count: u64| folder.path().join(format!("{count}.txt"));
+    let directory = place.directory()?;
+    let text = |count: u64| directory.path().join(format!("{count}.txt"));
     for count in counts {
         input::write(count, &text(count), None, None)?;
     }
     let convert = |count: Option<u64>| {
-        let data = place.folder()?;
+        let data = place.directory()?;
         if let Some(count) = count {
             fresh(&text(count), &data.path().join("listing.txt"))?;
         }
@@ -170,17 +170,17 @@ fn waiting(place: &Place, section: &mut Section) -> anyhow::Result<()> {
         place.rounds,
         [
             &mut || {
-                let nothing = place.folder()?;
+                let nothing = place.directory()?;
                 let once = |data: &Path| measure::run(CORES, &mut [place.stage_once("text-to-csv", data)]);
                 idle.borrow_mut().push(once(nothing.path())?.cpu_seconds());
-                let data = place.folder()?;
+                let data = place.directory()?;
                 fill(data.path(), &line, 10)?;
                 let usage = once(data.path())?;
                 ensure!(handed_on(data.path())? == 10, "not all files were converted");
                 Ok((usage.cpu_seconds(), 10.0))
             },
             &mut || {
-                let data = place.folder()?;
+                let data = place.directory()?;
                 fill(data.path(), &line, many)?;
                 let mut command = place.program("text-to-csv");
                 let admin = free_address()?.to_string();
@@ -203,7 +203,7 @@ fn waiting(place: &Place, section: &mut Section) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts so many files into a data folder.
+/// Puts so many files into a data directory.
 fn fill(data: &Path, file: &Path, count: u64) -> anyhow::Result<()> {
     for index in 0..count {
         let to = data.join(format!("listing-{index:06}.txt"));
@@ -214,7 +214,7 @@ fn fill(data: &Path, file: &Path, count: u64) -> anyhow::Result<()> {
 }
 
 fn handed_on(data: &Path) -> anyhow::Result<u32> {
-    let entries = fs::read_dir(data).context("failed to read the data folder")?;
+    let entries = fs::read_dir(data).context("failed to read the data directory")?;
     let made = entries.flatten().filter(|entry| entry.path().extension().is_some_and(|it| it == "csv"));
     Ok(u32::try_from(made.count())?)
 }
@@ -225,7 +225,7 @@ fn replicas(place: &Place, section: &mut Section) -> anyhow::Result<()> {
     let file = place.root().join("an eighth");
     input::write(lines, &file, None, None)?;
     let convert = |replicas: usize| {
-        let data = place.folder()?;
+        let data = place.directory()?;
         fill(data.path(), &file, u64::from(files))?;
         let started = Instant::now();
         let running: Vec<_> = (0..replicas)

@@ -40,12 +40,12 @@ pub(crate) fn entries(
 ) -> anyhow::Result<()> {
     let mut random = Rng::with_seed(1);
     for line in 0..lines {
-        let folder = line % 500;
+        let directory = line % 500;
         let mode = ["-rw-r--r--", "drwxr-xr-x", "-rwxr-xr-x", "lrwxrwxrwx"][pick(line, 4)];
         let month = ["Jan", "Feb", "Mar", "Oct"][random.usize(..4)];
         let mut path = format!(
-            "/usr/share/doc/package-{folder}/examples/of-something/folders/{}/file-number-{line:08}-with-a-name.txt",
-            folder * 7
+            "/usr/share/doc/package-{directory}/examples/of-something/directories/{}/file-number-{line:08}-with-a-name.txt",
+            directory * 7
         );
         if line % 250 == 0 {
             path.push_str(AWKWARD[pick(line / 250, 6)]);
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn both_converters_make_of_it_what_csv_and_serde_json_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let [text, csv, json] = ["txt", "csv", "json"].map(|name| folder.path().join(name));
+        let directory = tempfile::tempdir().unwrap();
+        let [text, csv, json] = ["txt", "csv", "json"].map(|name| directory.path().join(name));
         write(3_000, &text, Some(&csv), Some(&json)).unwrap();
         let [text, csv, json] = [text, csv, json].map(|path| std::fs::read(path).unwrap());
 

@@ -14,14 +14,14 @@ use crate::place::{Place, system};
 use crate::report::{Row, Section};
 use crate::samples::{Samples, Unit, thousands};
 
-/// Files in a folder of the tree.
+/// Files in a directory of the tree.
 const FILES: u64 = 100;
 
-const ABOUT: &str = "A tree of 200,000 entries, 100 files or links in a folder, in the kernel's memory; the listing goes to \
+const ABOUT: &str = "A tree of 200,000 entries, 100 files or links in a directory, in the kernel's memory; the listing goes to \
     a file. The same two cores for each: getdata and the `ignore` crate take a thread for each, and sync what they wrote.";
 
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
-    let tree = place.folder()?;
+    let tree = place.directory()?;
     let entries = plant(tree.path(), place.scaled(200_000) / (FILES + 1) + 1)?;
     let listed = |file: &Path| {
         let found = paths(file, tree.path())?;
@@ -39,7 +39,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         place.rounds,
         [
             &mut || {
-                let data = place.folder()?;
+                let data = place.directory()?;
                 let mut command = place.program("getdata");
                 command.arg("--root").arg(tree.path()).arg("--data-dir").arg(data.path());
                 let usage = measure::run(Cores::Both, &mut [command])?;
@@ -47,8 +47,8 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
                 Ok(usage)
             },
             &mut || {
-                let folder = place.folder()?;
-                let file = folder.path().join("found");
+                let directory = place.directory()?;
+                let file = directory.path().join("found");
                 let mut command = system("find");
                 command.arg(tree.path()).arg("-ls").stdout(File::create(&file)?);
                 let usage = measure::run(Cores::Both, &mut [command])?;
@@ -56,8 +56,8 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
                 Ok(usage)
             },
             &mut || {
-                let folder = place.folder()?;
-                let file = folder.path().join("walked");
+                let directory = place.directory()?;
+                let file = directory.path().join("walked");
                 let mut command = place.peer("walk")?;
                 command.args([tree.path(), &file]).arg("2");
                 let usage = measure::run(Cores::Both, &mut [command])?;
@@ -80,7 +80,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         ],
         checks: vec![format!("all three name the same {} entries", thousands(entries as f64))],
         commands: [
-            ("getdata", "getdata --root TREE --data-dir FOLDER"),
+            ("getdata", "getdata --root TREE --data-dir DIRECTORY"),
             ("find", "find TREE -ls > found"),
             ("ignore", "benchmarks peer walk TREE walked 2"),
         ]
@@ -89,21 +89,22 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     })
 }
 
-/// Makes a tree of so many folders with something in each; returns how many entries it has, the root included.
-fn plant(root: &Path, folders: u64) -> anyhow::Result<u64> {
+/// Makes a tree of so many directories with something in each; returns how many entries it has, the root included.
+fn plant(root: &Path, directories: u64) -> anyhow::Result<u64> {
     let made = || {
-        for folder in 0..folders {
-            let folder = root.join(format!("some-folder-{}", folder / 50)).join(format!("package-{folder}"));
-            fs::create_dir_all(&folder)?;
+        for directory in 0..directories {
+            let directory =
+                root.join(format!("some-directory-{}", directory / 50)).join(format!("package-{directory}"));
+            fs::create_dir_all(&directory)?;
             for file in 0..FILES {
-                let path = folder.join(format!("a-file-of-some-name-{file:04}.txt"));
+                let path = directory.join(format!("a-file-of-some-name-{file:04}.txt"));
                 if file % 10 == 0 { symlink("../somewhere", &path)? } else { drop(File::create(&path)?) }
             }
         }
         Ok::<_, std::io::Error>(())
     };
     made().with_context(|| format!("failed to make a tree in `{}`", root.display()))?;
-    Ok(1 + folders.div_ceil(50) + folders * (1 + FILES))
+    Ok(1 + directories.div_ceil(50) + directories * (1 + FILES))
 }
 
 /// How many entries a list has and a sum over their paths, whatever their order.

@@ -10,8 +10,8 @@ pub(crate) fn load() -> String {
     averages.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Lines about the machine, and the disk that a folder is on; `load` as it was before the work.
-pub(crate) fn describe(folder: &Path, load: &str) -> Vec<String> {
+/// Lines about the machine, and the disk that a directory is on; `load` as it was before the work.
+pub(crate) fn describe(directory: &Path, load: &str) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let processor = value("/proc/cpuinfo", "model name").unwrap_or_default();
     let memory =
@@ -21,7 +21,7 @@ pub(crate) fn describe(folder: &Path, load: &str) -> Vec<String> {
         format!("{processor}, {cores} cores, of which the first two are used"),
         format!("{} GiB of memory", memory.unwrap_or_default() >> 20),
         format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
-        format!("file system: {}", file_system(folder)),
+        format!("file system: {}", file_system(directory)),
         format!("load before the first round: {load}"),
         format!("compiler: {}", said(Command::new("rustc").arg("--version"))),
         format!("sources: {}", said(Command::new("git").args(["describe", "--always", "--dirty"]))),
@@ -43,8 +43,8 @@ fn value(file: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-fn file_system(folder: &Path) -> String {
-    said(Command::new("stat").args(["--file-system", "--format", "%T"]).arg(folder))
+fn file_system(directory: &Path) -> String {
+    said(Command::new("stat").args(["--file-system", "--format", "%T"]).arg(directory))
 }
 
 fn said(command: &mut Command) -> String {

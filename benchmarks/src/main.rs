@@ -68,7 +68,7 @@ enum Act {
         smaller: u64,
 
         /// Where the programs are, in place of beside this one
-        #[arg(long, value_name = "FOLDER")]
+        #[arg(long, value_name = "DIRECTORY")]
         programs: Option<PathBuf>,
     },
     /// Be a peer

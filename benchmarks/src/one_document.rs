@@ -25,7 +25,7 @@ const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     let (server, answered) = Server::start()?;
     let mut stages = Stages::start(place, &format!("http://{server}"), &["--http", "1"])?;
-    let mut syncs = Syncs::new(place.folder()?);
+    let mut syncs = Syncs::new(place.directory()?);
     let (mut ways, mut floors) = (Vec::new(), Vec::new());
     for _ in 0..place.rounds * DOCUMENTS {
         ways.push(one(place, &stages, &answered)?);
@@ -42,9 +42,9 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     Ok(Section {
         title: "One document",
         about: format!(
-            "From `listing.txt` with one line having its name in the folder to the answer of its POST: three stages that \
+            "From `listing.txt` with one line having its name in the directory to the answer of its POST: three stages that \
              wait, and a server in the measuring process that answers at once, over HTTP/1.1. By turns with {SYNCS} syncs \
-             of files and folders on the same volume, in the order in which the protocol does them before the answer \
+             of files and directories on the same volume, in the order in which the protocol does them before the answer \
              ([ARCHITECTURE.md](../ARCHITECTURE.md)). {} times each.",
             place.rounds * DOCUMENTS
         ),
@@ -52,21 +52,21 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         checks: vec!["every document came once".to_owned()],
         commands: vec![(
             "chain",
-            "text-to-csv, csv-to-json, json-to-api --http 1 --api-url URL, each with --data-dir FOLDER"
+            "text-to-csv, csv-to-json, json-to-api --http 1 --api-url URL, each with --data-dir DIRECTORY"
                 .to_owned(),
         )],
     })
 }
 
 fn one(place: &Place, stages: &Stages, answered: &Receiver<Instant>) -> anyhow::Result<Duration> {
-    let beside = place.folder()?;
+    let beside = place.directory()?;
     let (file, mut line) = (beside.path().join("one"), Vec::new());
     entries(1, |entry| Ok(entry.write_line(&mut line)?))?;
     fs::write(&file, line).context("failed to write a line")?;
     ensure!(answered.try_recv().is_err(), "a document came twice");
     let started = Instant::now();
     // The name is there at once, as with a rename.
-    fs::hard_link(&file, stages.folder.path().join("listing.txt")).context("failed to drop the file")?;
+    fs::hard_link(&file, stages.directory.path().join("listing.txt")).context("failed to drop the file")?;
     let answer = answered.recv_timeout(Duration::from_secs(30)).context("no document came")?;
     Ok(answer - started)
 }

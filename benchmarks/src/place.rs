@@ -1,4 +1,4 @@
-//! Where everything happens: the folder below `target/`, the programs, and the ports.
+//! Where everything happens: the directory below `target/`, the programs, and the ports.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -22,14 +22,14 @@ impl Place {
     /// Files go below `target/`: on the disk of the checkout, whatever `/tmp` is.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The directory cannot be made.
     pub(crate) fn new(rounds: usize, smaller: u64, programs: Option<PathBuf>) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("failed to find this program")?;
-        let beside = || own.parent().map(Path::to_owned).context("this program lies in no folder");
+        let beside = || own.parent().map(Path::to_owned).context("this program lies in no directory");
         let programs = programs.map_or_else(beside, Ok)?;
         let target = checkout().join("target");
         let root = tempfile::Builder::new().prefix("benchmarks.run-").tempdir_in(&target);
-        let root = root.with_context(|| format!("failed to make a folder in `{}`", target.display()))?;
+        let root = root.with_context(|| format!("failed to make a directory in `{}`", target.display()))?;
         Ok(Self { rounds, smaller, programs, root })
     }
 
@@ -42,12 +42,12 @@ impl Place {
         self.root.path()
     }
 
-    /// A new folder, gone when dropped.
+    /// A new directory, gone when dropped.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(crate) fn folder(&self) -> anyhow::Result<TempDir> {
-        tempfile::tempdir_in(self.root()).context("failed to make a folder")
+    pub(crate) fn directory(&self) -> anyhow::Result<TempDir> {
+        tempfile::tempdir_in(self.root()).context("failed to make a directory")
     }
 
     /// The command of one of our programs, without settings from this process's environment.
@@ -57,7 +57,7 @@ impl Place {
         command
     }
 
-    /// The command of a stage that drains a data folder.
+    /// The command of a stage that drains a data directory.
     pub(crate) fn stage_once(&self, name: &str, data: &Path) -> Command {
         let mut command = self.program(name);
         command.arg("--once").arg("--data-dir").arg(data);

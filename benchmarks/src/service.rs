@@ -11,7 +11,7 @@ use crate::measure::{Cores, Running, start, wait_for};
 use crate::place::{Place, free_address, system};
 
 /// A document as large as those of the listing are.
-pub(crate) const DOCUMENT: &str = r#"{"mod":"-rw-r--r--","no":"1","user":"root","group":"root","usrno":"596853","date":"Jan  1 00:00","file":"/usr/share/doc/package-0/examples/of-something/folders/0/file-number-00000000-with-a-name.txt\"quoted\""}"#;
+pub(crate) const DOCUMENT: &str = r#"{"mod":"-rw-r--r--","no":"1","user":"root","group":"root","usrno":"596853","date":"Jan  1 00:00","file":"/usr/share/doc/package-0/examples/of-something/directories/0/file-number-00000000-with-a-name.txt\"quoted\""}"#;
 
 /// Connections that wrk keeps busy, as many as json-to-api has documents in flight.
 pub(crate) const CONNECTIONS: u32 = 64;

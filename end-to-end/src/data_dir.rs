@@ -1,4 +1,4 @@
-//! A data folder of a test's own.
+//! A data directory of a test's own.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,16 +8,16 @@ use std::time::SystemTime;
 
 use tempfile::TempDir;
 
-/// What tells a self-test's files in the data folder and in `rejected/` from others.
+/// What tells a self-test's files in the data directory and in `rejected/` from others.
 const SELF_TEST: &str = ".self-test-";
-/// What a self-test's folder is called in its second half.
+/// What a self-test's directory is called in its second half.
 const AFTER: &str = ".after";
 /// How an id of 2022 begins.
 const LONG_AGO: &str = "017f22e2-79b0";
 
-/// A fresh folder that any user may use, gone with the test.
+/// A fresh directory that any user may use, gone with the test.
 pub struct DataDir {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl DataDir {
@@ -32,16 +32,16 @@ impl DataDir {
         if memory.is_dir() { Self::within(memory) } else { Self::new() }
     }
 
-    /// Makes it below a folder.
+    /// Makes it below a directory.
     pub fn within(parent: &Path) -> Self {
-        let folder = tempfile::Builder::new().prefix("k8s-pipe-").tempdir_in(parent).unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        DataDir { folder }
+        let directory = tempfile::Builder::new().prefix("k8s-pipe-").tempdir_in(parent).unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        DataDir { directory }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     /// Drops a file in one go: written elsewhere, then renamed.
@@ -83,10 +83,10 @@ impl DataDir {
 
     /// The lines in `rejected/`, reasons apart.
     pub fn rejected(&self) -> Vec<Vec<u8>> {
-        let folder = self.path().join("rejected");
-        let mut files = names(&folder);
+        let directory = self.path().join("rejected");
+        let mut files = names(&directory);
         files.retain(|name| !name.ends_with(".reasons"));
-        let contents = files.iter().map(|name| fs::read(folder.join(name)).unwrap());
+        let contents = files.iter().map(|name| fs::read(directory.join(name)).unwrap());
         contents
             .flat_map(|content| content.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
             .filter(|line| !line.is_empty())
@@ -96,17 +96,17 @@ impl DataDir {
     /// The regular files below `.pipe/`: none when nothing is in hand.
     pub fn in_hand(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let mut folders = vec![self.path().join(".pipe")];
-        while let Some(folder) = folders.pop() {
-            for name in names(&folder) {
-                let path = folder.join(name);
-                if path.is_dir() { folders.push(path) } else { found.push(path) }
+        let mut directories = vec![self.path().join(".pipe")];
+        while let Some(directory) = directories.pop() {
+            for name in names(&directory) {
+                let path = directory.join(name);
+                if path.is_dir() { directories.push(path) } else { found.push(path) }
             }
         }
         found
     }
 
-    /// Where the programs try at their start what the folder can do.
+    /// Where the programs try at their start what the directory can do.
     pub fn self_tests(&self) -> PathBuf {
         self.path().join(".pipe/1/self-test")
     }
@@ -115,16 +115,16 @@ impl DataDir {
     #[expect(clippy::disallowed_methods, reason = "it plays the passing of time")]
     pub fn age_self_tests(&self) -> bool {
         let mut any = false;
-        for folder in [self.self_tests(), self.path().to_owned(), self.path().join("rejected")] {
-            for name in names(&folder) {
+        for directory in [self.self_tests(), self.path().to_owned(), self.path().join("rejected")] {
+            for name in names(&directory) {
                 let outside = name.starts_with(SELF_TEST);
-                if !outside && folder != self.self_tests() {
+                if !outside && directory != self.self_tests() {
                     continue;
                 }
                 // One that is old already keeps its id, so that none gets another's.
                 let began = name.trim_start_matches(SELF_TEST).trim_end_matches(AFTER);
                 let old = format!("{LONG_AGO}{}", &began[LONG_AGO.len()..]);
-                fs::rename(folder.join(&name), folder.join(name.replace(began, &old))).unwrap();
+                fs::rename(directory.join(&name), directory.join(name.replace(began, &old))).unwrap();
                 any = true;
             }
         }
@@ -133,8 +133,8 @@ impl DataDir {
 
     /// The only claim of a stage, once it has taken its input.
     pub fn claim(&self, stage: &str) -> Option<PathBuf> {
-        let folder = self.path().join(".pipe/1").join(stage);
-        let claims: Vec<_> = names(&folder).into_iter().map(|name| folder.join(name)).collect();
+        let directory = self.path().join(".pipe/1").join(stage);
+        let claims: Vec<_> = names(&directory).into_iter().map(|name| directory.join(name)).collect();
         claims.into_iter().find(|claim| claim.join("input").exists())
     }
 
@@ -154,7 +154,7 @@ impl Default for DataDir {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+fn names(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }

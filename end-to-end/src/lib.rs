@@ -1,4 +1,4 @@
-//! What the tests of the real programs share: starting and signalling them, a folder for them to work
+//! What the tests of the real programs share: starting and signalling them, a directory for them to work
 //! in, and an API that records what it is sent.
 //!
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.

@@ -17,7 +17,7 @@ use crate::wait_for;
 /// The path of one of the workspace's programs, built as the tests themselves are.
 pub fn program(name: &str) -> PathBuf {
     static BUILT: Once = Once::new();
-    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let directory = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     // `cargo test` builds no program of a package without tests of its own. With all targets, the
     // dependencies are the very ones that the tests have.
     BUILT.call_once(|| {
@@ -31,22 +31,22 @@ pub fn program(name: &str) -> PathBuf {
                 build.env_remove(name);
             }
         }
-        if folder.ends_with("release") {
+        if directory.ends_with("release") {
             build.arg("--release");
         }
         assert!(build.status().unwrap().success(), "the programs do not build");
     });
-    folder.join(name)
+    directory.join(name)
 }
 
-/// A copy of a program where any user may run it, gone with the folder.
+/// A copy of a program where any user may run it, gone with the directory.
 pub fn program_for_anyone(name: &str) -> (PathBuf, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = directory.path().join(name);
     // By another process: a child that this one starts meanwhile would inherit the open copy, and keep it busy.
     run(Command::new("cp").arg(program(name)).arg(&copy));
-    (copy, folder)
+    (copy, directory)
 }
 
 /// A program's command without this test's own settings in its environment.
@@ -57,7 +57,7 @@ fn command(name: &str) -> Command {
     command
 }
 
-/// The command of a stage or getdata on a data folder, looking often and settling soon.
+/// The command of a stage or getdata on a data directory, looking often and settling soon.
 pub fn stage(name: &str, data_dir: &Path, args: &[&str]) -> Command {
     let mut command = command(name);
     command.arg("--data-dir").arg(data_dir).args(args);
@@ -73,14 +73,14 @@ pub fn stage(name: &str, data_dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// A stage's command as nobody runs it, who may not read where the programs are built: from a copy, gone with the folder.
+/// A stage's command as nobody runs it, who may not read where the programs are built: from a copy, gone with the directory.
 pub fn as_nobody(stage: &Command) -> (Command, TempDir) {
     const NOBODY: u32 = 65534;
     let name = Path::new(stage.get_program()).file_name().unwrap().to_str().unwrap();
-    let (program, folder) = program_for_anyone(name);
+    let (program, directory) = program_for_anyone(name);
     let mut command = Command::new(program);
     command.args(stage.get_args()).env_clear().uid(NOBODY).gid(NOBODY);
-    (command, folder)
+    (command, directory)
 }
 
 /// Runs a command to its end; on success returns what it printed.

@@ -1,4 +1,4 @@
-//! The three stages, each with a line that it takes, and one at work on a folder.
+//! The three stages, each with a line that it takes, and one at work on a directory.
 
 use std::process::Command;
 
@@ -52,9 +52,9 @@ impl Stage {
     }
 }
 
-/// A stage that watches a folder of its own.
+/// A stage that watches a directory of its own.
 pub struct AtWork<'a> {
-    /// Its folder.
+    /// Its directory.
     pub data: &'a DataDir,
     /// The program.
     pub running: Running,
@@ -63,7 +63,7 @@ pub struct AtWork<'a> {
 }
 
 impl<'a> AtWork<'a> {
-    /// Starts a stage on a folder, with an API of its own that takes everything.
+    /// Starts a stage on a directory, with an API of its own that takes everything.
     pub fn start(stage: &'a Stage, data: &'a DataDir) -> Self {
         Self::start_by(stage, data, |command| command)
     }

@@ -24,17 +24,17 @@ fn refused(mut command: Command, status: i32, says: &[&str]) {
 }
 
 #[test]
-fn a_missing_data_folder_is_named() {
+fn a_missing_data_directory_is_named() {
     for name in ON_THE_VOLUME {
-        refused(stage(name, Path::new("/no/such/folder"), &[]), 1, &["--data-dir", "/no/such/folder"]);
+        refused(stage(name, Path::new("/no/such/directory"), &[]), 1, &["--data-dir", "/no/such/directory"]);
     }
 }
 
 #[test]
-fn a_data_folder_that_is_a_file_is_named() {
+fn a_data_directory_that_is_a_file_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for name in ON_THE_VOLUME {
-        refused(stage(name, file.path(), &[]), 1, &["--data-dir", "is not a folder"]);
+        refused(stage(name, file.path(), &[]), 1, &["--data-dir", "is not a directory"]);
     }
 }
 
@@ -114,33 +114,33 @@ fn a_certificate_or_header_file_that_is_missing_is_named() {
 
 /// A small file system in memory, gone with the test.
 struct Disk {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Disk {
     fn mount(options: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()));
-        Disk { folder }
+        let directory = tempfile::tempdir().unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory.path()));
+        Disk { directory }
     }
 
     fn remount(&self, options: &str) {
-        run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.folder.path()));
+        run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.directory.path()));
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.folder.path()).status();
+        let _ = Command::new("umount").arg(self.directory.path()).status();
     }
 }
 
 #[test]
-fn a_read_only_data_folder_is_named() {
+fn a_read_only_data_directory_is_named() {
     if !is_root("a read-only mount") {
         return;
     }
@@ -152,16 +152,16 @@ fn a_read_only_data_folder_is_named() {
 }
 
 #[test]
-fn a_data_folder_without_the_right_to_write_is_named() {
+fn a_data_directory_without_the_right_to_write_is_named() {
     use std::os::unix::process::CommandExt;
-    if !is_root("another user's folder") {
+    if !is_root("another user's directory") {
         return;
     }
-    // The program's own folder will do: it belongs to root.
-    let (program, folder) = program_for_anyone("text-to-csv");
+    // The program's own directory will do: it belongs to root.
+    let (program, directory) = program_for_anyone("text-to-csv");
     let mut command = Command::new(program);
-    command.env_clear().arg("--data-dir").arg(folder.path()).uid(65534).gid(65534);
-    refused(command, 1, &[&folder.path().display().to_string(), "Permission denied"]);
+    command.env_clear().arg("--data-dir").arg(directory.path()).uid(65534).gid(65534);
+    refused(command, 1, &[&directory.path().display().to_string(), "Permission denied"]);
 }
 
 #[test]

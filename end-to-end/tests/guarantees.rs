@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-/// The Rust sources below a folder, one after the other.
-fn sources(folder: &Path, into: &mut String) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+/// The Rust sources below a directory, one after the other.
+fn sources(directory: &Path, into: &mut String) {
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if entry.file_type().unwrap().is_dir() {
             if !path.ends_with("target") {

@@ -14,7 +14,7 @@ const MEMORY: u64 = 64 << 20;
 const GIB: u64 = 1 << 30;
 
 /// Gives a file to a stage, and one with a good line behind it. When `good` good lines, that one included, are through,
-/// and nothing is in hand, memory is looked at. Returns the folder.
+/// and nothing is in hand, memory is looked at. Returns the directory.
 fn goes_through(
     stage: &Stage,
     good: usize,

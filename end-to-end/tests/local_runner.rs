@@ -81,10 +81,10 @@ fn the_readmes_commands_do_what_it_says() {
 }
 
 #[test]
-fn a_file_dropped_into_the_data_folder_goes_the_same_way() {
+fn a_file_dropped_into_the_data_directory_goes_the_same_way() {
     let data = DataDir::new();
-    let folder = data.path().display().to_string();
-    let running = Running::start(&mut local_runner(&["--root", "/etc/passwd", "--data-dir", &folder]));
+    let directory = data.path().display().to_string();
+    let running = Running::start(&mut local_runner(&["--root", "/etc/passwd", "--data-dir", &directory]));
     wait_for("the first batch", || running.out().contains("\nbatch 1: 1 files listed, ").then_some(()));
     data.put("listing-mine.csv", "a,b,c,d,e,f,mine\n");
     wait_for("the dropped file", || {
@@ -96,11 +96,11 @@ fn a_file_dropped_into_the_data_folder_goes_the_same_way() {
 }
 
 #[test]
-fn a_fresh_data_folder_is_named_and_gone_at_the_end() {
+fn a_fresh_data_directory_is_named_and_gone_at_the_end() {
     let output = run(&mut local_runner(&["--once", "--root", "/etc/passwd"]));
     let said = String::from_utf8(output.stderr).unwrap();
-    let folder = said.lines().find_map(|line| line.strip_prefix("data folder: ")).unwrap();
-    assert!(!std::path::Path::new(folder).exists(), "{said}");
+    let directory = said.lines().find_map(|line| line.strip_prefix("data directory: ")).unwrap();
+    assert!(!std::path::Path::new(directory).exists(), "{said}");
 }
 
 #[test]

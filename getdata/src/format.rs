@@ -49,12 +49,12 @@ impl Formatter {
         }
     }
 
-    /// Appends an entry's line, with its line feed. `folder` is escaped already and ends in a slash, or is empty.
+    /// Appends an entry's line, with its line feed. `directory` is escaped already and ends in a slash, or is empty.
     pub(crate) fn push(
         &mut self,
         out: &mut Vec<u8>,
         attributes: &Attributes,
-        folder: &[u8],
+        directory: &[u8],
         name: &[u8],
         target: Option<&[u8]>,
     ) {
@@ -77,7 +77,7 @@ impl Formatter {
         out.push(b' ');
         self.push_date(out, attributes.modified);
         out.push(b' ');
-        out.extend_from_slice(folder);
+        out.extend_from_slice(directory);
         escape::push(out, name);
         if let Some(target) = target {
             out.extend_from_slice(b" -> ");
@@ -155,11 +155,17 @@ mod tests {
         modified: 1_742_428_620,
     };
 
-    fn line(attributes: Attributes, folder: &str, name: &str, target: Option<&str>) -> String {
+    fn line(attributes: Attributes, directory: &str, name: &str, target: Option<&str>) -> String {
         let mut formatter = Formatter::new(Owners::nobody());
         formatter.set_now(1_742_428_620 + 60);
         let mut out = Vec::new();
-        formatter.push(&mut out, &attributes, folder.as_bytes(), name.as_bytes(), target.map(str::as_bytes));
+        formatter.push(
+            &mut out,
+            &attributes,
+            directory.as_bytes(),
+            name.as_bytes(),
+            target.map(str::as_bytes),
+        );
         String::from_utf8(out).unwrap()
     }
 

@@ -1,7 +1,7 @@
-//! The start of the chain: lists every entry below a folder into `listing.txt`, a line each, as `busybox ls -ld` prints
+//! The start of the chain: lists every entry below a directory into `listing.txt`, a line each, as `busybox ls -ld` prints
 //! it, with dates in UTC.
 //!
-//! Links are never followed, and the data folder is left out. What cannot be read, or is gone before it is looked at,
+//! Links are never followed, and the data directory is left out. What cannot be read, or is gone before it is looked at,
 //! is counted, not fatal. With as many listings waiting as `--max-backlog` allows, none is written.
 //!
 //! It does not say which listing differs from which, reads no file's content, and knows nothing of the stages that
@@ -33,12 +33,12 @@ use volume::Volume;
 
 use listing::Outcome;
 
-/// Lists every entry below a folder into `listing.txt`, as `ls -l` does
+/// Lists every entry below a directory into `listing.txt`, as `ls -l` does
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "getdata")]
 pub struct Config {
-    /// The folder to list; links are not followed
-    #[arg(long, env, value_name = "FOLDER", default_value = "/")]
+    /// The directory to list; links are not followed
+    #[arg(long, env, value_name = "DIRECTORY", default_value = "/")]
     pub root: PathBuf,
 
     /// Repeat at this interval (`500ms`, `2s`, `1m`) instead of exiting
@@ -49,8 +49,8 @@ pub struct Config {
     #[arg(long, env, value_name = "FILES", default_value_t = DEFAULT_MAX_BACKLOG)]
     pub max_backlog: NonZeroUsize,
 
-    /// The shared folder; left out of the listing
-    #[arg(long, env, value_name = "FOLDER", default_value = "/data")]
+    /// The shared directory; left out of the listing
+    #[arg(long, env, value_name = "DIRECTORY", default_value = "/data")]
     pub data_dir: PathBuf,
 
     /// How diagnostics are written.
@@ -90,11 +90,11 @@ fn every(text: &str) -> Result<Duration, String> {
 /// A listing under way at that request is finished where that takes less than [`Shutdown::GRACE`], else given up.
 ///
 /// # Errors
-/// The data folder cannot be used. Without `--every`, also: the root cannot be read, or the volume failed.
+/// The data directory cannot be used. Without `--every`, also: the root cannot be read, or the volume failed.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let volume = Volume::open(&config.data_dir)?;
     for fallback in volume.fallbacks() {
-        tracing::info!("about the data folder: {fallback}");
+        tracing::info!("about the data directory: {fallback}");
     }
     context.health.ready();
     let Some(every) = config.every else {
@@ -173,16 +173,16 @@ mod tests {
     }
 
     fn config(place: &tempfile::TempDir) -> Config {
-        let folder = |name: &str| {
+        let directory = |name: &str| {
             let path = place.path().join(name);
             std::fs::create_dir(&path).unwrap();
             path
         };
         Config {
-            root: folder("root"),
+            root: directory("root"),
             every: None,
             max_backlog: DEFAULT_MAX_BACKLOG,
-            data_dir: folder("data"),
+            data_dir: directory("data"),
             log: LogArgs::default(),
         }
     }
@@ -191,7 +191,7 @@ mod tests {
     async fn whoever_sums_up_is_told_of_each_listing() {
         let place = tempfile::TempDir::new().unwrap();
         let config = config(&place);
-        std::fs::create_dir(config.root.join("folder")).unwrap();
+        std::fs::create_dir(config.root.join("directory")).unwrap();
         let (batches, mut told) = tokio::sync::mpsc::unbounded_channel();
         let context = Context { batches: Some(batches), ..Context::new(Shutdown::new()) };
         run(config.clone(), context.clone()).await.unwrap();

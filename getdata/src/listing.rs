@@ -47,7 +47,7 @@ pub(crate) fn write(config: &Config, volume: &Volume, stop: &AtomicBool) -> anyh
     }
     let root = volume.root();
     let left_out = Identity::of_path(root)
-        .with_context(|| format!("failed to look at the data folder `{}`", root.display()))?;
+        .with_context(|| format!("failed to look at the data directory `{}`", root.display()))?;
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let walk = Walk { root: &config.root, left_out: Some(left_out), threads, stop };
 

@@ -1,4 +1,4 @@
-//! Lists a folder into `listing.txt`; the library says how.
+//! Lists a directory into `listing.txt`; the library says how.
 
 fn main() -> std::process::ExitCode {
     service::main(getdata::run)

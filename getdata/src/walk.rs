@@ -1,16 +1,16 @@
-//! The walk: every entry below a folder, by several threads, in one order.
+//! The walk: every entry below a directory, by several threads, in one order.
 //!
-//! **Order.** The root; then a folder's entries, sorted byte by byte, and after them, folder by folder, what they hold.
-//! A large folder comes in pieces of 512 entries (fewer where paths are very long): a piece, what its folders hold, the
+//! **Order.** The root; then a directory's entries, sorted byte by byte, and after them, directory by directory, what they hold.
+//! A large directory comes in pieces of 512 entries (fewer where paths are very long): a piece, what its directories hold, the
 //! next piece. One of more than 65,536 entries is sorted in runs of about so many, as the file system hands them out.
 //! Nothing depends on the threads' luck.
 //!
 //! **Memory.** A run of names for each thread, what threads may run ahead of the listing (`order.rs`), and for each
-//! folder on the way down the names that are still to be listed: bounded for folders of any size and trees of any
-//! number of folders. It grows with depth alone, as the paths do.
+//! directory on the way down the names that are still to be listed: bounded for directories of any size and trees of any
+//! number of directories. It grows with depth alone, as the paths do.
 //!
 //! - `crew.rs`: the threads together; `order.rs`: what is left to do, and which text is due
-//! - `lister.rs`: one thread's part; `tree.rs`: opening folders; `names.rs`: reading them; `lines.rs`: their lines
+//! - `lister.rs`: one thread's part; `tree.rs`: opening directories; `names.rs`: reading them; `lines.rs`: their lines
 
 mod crew;
 mod lines;
@@ -43,7 +43,7 @@ pub(crate) use tree::Identity;
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     pub root: &'a Path,
-    /// A folder that is left out, with all that it holds.
+    /// A directory that is left out, with all that it holds.
     pub left_out: Option<Identity>,
     pub threads: usize,
     /// Set by whoever wants the walk to end early.
@@ -59,7 +59,7 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
-    #[error("`{path}` (--root) lies in the data folder (--data-dir), which is never listed")]
+    #[error("`{path}` (--root) lies in the data directory (--data-dir), which is never listed")]
     LeftOut { path: PathBuf },
     #[error(transparent)]
     Write(io::Error),
@@ -88,7 +88,7 @@ impl Walk<'_> {
         }
 
         let tree = Tree::open(self.root).map_err(|errno| self.root_error(errno.into()))?;
-        // Where the folders above cannot be looked at, the data folder is none of them that anyone could tell.
+        // Where the directories above cannot be looked at, the data directory is none of them that anyone could tell.
         if self.left_out.is_some_and(|left_out| tree.lies_in(left_out).unwrap_or(false)) {
             return Err(Error::LeftOut { path: self.root.to_owned() });
         }

@@ -129,8 +129,8 @@ mod tests {
 
     /// Checks every file of a fuzz target's corpus.
     fn corpus(target: &str, check: fn(&[u8])) {
-        let folder = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
-        for file in std::fs::read_dir(folder).unwrap() {
+        let directory = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+        for file in std::fs::read_dir(directory).unwrap() {
             check(&std::fs::read(file.unwrap().path()).unwrap());
         }
     }

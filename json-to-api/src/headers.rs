@@ -239,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_file_is_read_again_when_it_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("headers");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("headers");
         fs::write(&path, "Authorization: one\r\n\nX-Other: a").unwrap();
         let mut headers = read(&[&format!("@{}", path.display())]).unwrap();
         let mut seen = headers.subscribe();
@@ -250,11 +250,11 @@ mod tests {
         assert!(!seen.has_changed().unwrap());
 
         // As a mounted Secret does it: another file under the same name.
-        let next = folder.path().join("next");
+        let next = directory.path().join("next");
         fs::write(&next, "Authorization: two").unwrap();
-        fs::hard_link(&path, folder.path().join("old")).unwrap();
-        std::os::unix::fs::symlink(&next, folder.path().join("link")).unwrap();
-        exchange(&folder.path().join("link"), &path);
+        fs::hard_link(&path, directory.path().join("old")).unwrap();
+        std::os::unix::fs::symlink(&next, directory.path().join("link")).unwrap();
+        exchange(&directory.path().join("link"), &path);
         headers.refresh();
         assert!(seen.has_changed().unwrap());
         assert_eq!(seen.borrow_and_update()["authorization"], "two");
@@ -262,8 +262,8 @@ mod tests {
 
     #[test]
     fn a_bad_new_content_leaves_the_headers_as_they_were_and_a_good_one_mends_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("headers");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("headers");
         fs::write(&path, "Authorization: one").unwrap();
         let mut headers = read(&[&format!("@{}", path.display())]).unwrap();
         for bad in ["no colon here at all", "Content-Type: text/plain"] {

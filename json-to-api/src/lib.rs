@@ -159,7 +159,7 @@ impl Settings for Config {
 /// Delivers batches until the shutdown, or with `--once` until none is left.
 ///
 /// # Errors
-/// A setting or the data folder can't be used; with `--once` also that a batch failed.
+/// A setting or the data directory can't be used; with `--once` also that a batch failed.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let target = Target::parse(&config.api_url)?;
     let headers = Headers::read(&config.headers)?;

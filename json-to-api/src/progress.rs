@@ -131,15 +131,15 @@ mod tests {
 
     const SPEC: Spec = Spec { name: "json-to-api", input: Some("json"), output: None };
 
-    fn folder() -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("listing.json"), "{}\n").unwrap();
-        folder
+    fn directory() -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("listing.json"), "{}\n").unwrap();
+        directory
     }
 
     /// Takes the batch, or takes it over from whoever dropped it.
-    fn batch(folder: &TempDir) -> Batch {
-        let volume = Volume::open(folder.path()).unwrap();
+    fn batch(directory: &TempDir) -> Batch {
+        let volume = Volume::open(directory.path()).unwrap();
         let mut inbox = Inbox::new(volume, SPEC, Duration::ZERO, Duration::ZERO);
         match inbox.next(Instant::now()).unwrap() {
             Next::Taken(Taken::Ready(claim)) => claim.begin().unwrap(),
@@ -167,8 +167,8 @@ mod tests {
         progress.refusals(journal).map(|refusal| refusal.unwrap().place.line).collect()
     }
 
-    fn journals(folder: &TempDir) -> Vec<PathBuf> {
-        let claims = fs::read_dir(folder.path().join(".pipe/1/json-to-api")).unwrap();
+    fn journals(directory: &TempDir) -> Vec<PathBuf> {
+        let claims = fs::read_dir(directory.path().join(".pipe/1/json-to-api")).unwrap();
         let files = claims.flat_map(|claim| fs::read_dir(claim.unwrap().path()).unwrap());
         let paths = files.map(|file| file.unwrap().path());
         paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("journal")).collect()
@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_next_owner_knows_what_was_saved_and_hands_it_on_in_turn() {
-        let folder = folder();
-        let mut first = batch(&folder);
+        let directory = directory();
+        let mut first = batch(&directory);
         let mut progress = Progress::read(&first).unwrap();
         assert!(progress.answered().is_empty());
         let saved = increment(1..=10, &[3, 7]);
@@ -186,7 +186,7 @@ mod tests {
         journal.append(&encoded(&increment(12..=20, &[15]))).unwrap();
         drop((first, journal));
 
-        let mut second = batch(&folder);
+        let mut second = batch(&directory);
         let mut progress = Progress::read(&second).unwrap();
         assert_eq!(progress.answered().iter().collect::<Vec<_>>(), [1..=10, 12..=20]);
         assert_eq!((progress.refused(), refused(&progress, &second)), (3, vec![3, 7, 15]));
@@ -194,10 +194,10 @@ mod tests {
         progress.begin_journal(&mut second, &saved).unwrap();
         progress.add(&saved);
         assert_eq!(refused(&progress, &second), [3, 7, 15, 11]);
-        assert_eq!(journals(&folder).len(), 1);
+        assert_eq!(journals(&directory).len(), 1);
         drop(second);
 
-        let third = batch(&folder);
+        let third = batch(&directory);
         let progress = Progress::read(&third).unwrap();
         assert!(progress.answered().is_all(20));
         assert_eq!(progress.refused(), 4);
@@ -205,15 +205,15 @@ mod tests {
 
     #[test]
     fn what_a_failed_save_has_left_counts_neither_twice_nor_without_its_lines() {
-        let folder = folder();
-        let mut batch = batch(&folder);
+        let directory = directory();
+        let mut batch = batch(&directory);
         let mut progress = Progress::default();
         let saved = increment(1..=10, &[3]);
         progress.begin_journal(&mut batch, &saved).unwrap();
         progress.add(&saved);
         // Some of it reached the disk all the same.
         let failed = increment(11..=20, &[12, 14]);
-        let mut journal = OpenOptions::new().append(true).open(&journals(&folder)[0]).unwrap();
+        let mut journal = OpenOptions::new().append(true).open(&journals(&directory)[0]).unwrap();
         journal.write_all(&encoded(&failed)).unwrap();
 
         progress.begin_journal(&mut batch, &failed).unwrap();
@@ -223,13 +223,13 @@ mod tests {
 
     #[test]
     fn a_journal_that_lost_a_refusal_is_not_carried_on() {
-        let folder = folder();
-        let mut batch = batch(&folder);
+        let directory = directory();
+        let mut batch = batch(&directory);
         let mut progress = Progress::default();
         let saved = increment(1..=10, &[3, 4]);
         progress.begin_journal(&mut batch, &saved).unwrap();
         progress.add(&saved);
-        let path = &journals(&folder)[0];
+        let path = &journals(&directory)[0];
         let content = fs::read(path).unwrap();
         fs::write(path, &content[..content.len() - encoded(&increment(1..=10, &[4])).len()]).unwrap();
         assert!(progress.begin_journal(&mut batch, &increment(11..=11, &[])).is_err());
@@ -237,12 +237,12 @@ mod tests {
 
     #[test]
     fn a_journal_of_another_content_does_not_count() {
-        let folder = folder();
-        let mut first = batch(&folder);
+        let directory = directory();
+        let mut first = batch(&directory);
         Progress::default().begin_journal(&mut first, &increment(1..=1, &[])).unwrap();
         drop(first);
-        let input = journals(&folder)[0].with_file_name("input");
+        let input = journals(&directory)[0].with_file_name("input");
         fs::write(input, "{}\n{}\n").unwrap();
-        assert!(Progress::read(&batch(&folder)).unwrap().answered().is_empty());
+        assert!(Progress::read(&batch(&directory)).unwrap().answered().is_empty());
     }
 }

@@ -1,16 +1,16 @@
 //! The whole chain on one machine, without Docker or a cluster.
 //!
 //! It runs the services' own library code, wired as the manifests wire it: getdata, the three stages
-//! over one folder, and several replicas of the api on loopback ports, named `api-1`, `api-2`, …. It
+//! over one directory, and several replicas of the api on loopback ports, named `api-1`, `api-2`, …. It
 //! prints what `kubectl logs` on json-to-api would show, and a line that sums up each batch.
 //!
 //! It opens no admin ports, and adds nothing to what the services do.
 //!
 //! Layout: `chain.rs` getdata and the stages; `replicas.rs` the api; `summary.rs` the line per batch;
-//! `folder.rs` the data folder; `terminal.rs` standard output and the progress bar.
+//! `directory.rs` the data directory; `terminal.rs` standard output and the progress bar.
 
 mod chain;
-mod folder;
+mod directory;
 mod replicas;
 mod summary;
 mod terminal;
@@ -26,17 +26,17 @@ use service::{Context, Settings};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
-use crate::folder::Folder;
+use crate::directory::Directory;
 use crate::replicas::Replicas;
 use crate::terminal::Terminal;
 
-/// Runs the whole chain on this machine: lists a folder, and delivers every entry to a replicated api
+/// Runs the whole chain on this machine: lists a directory, and delivers every entry to a replicated api
 #[derive(Debug, Clone, clap::Parser)]
 // The services' own lines would drown what they deliver.
 #[command(name = "k8s-pipe", mut_arg("rust_log", |arg| arg.default_value("warn")))]
 pub struct Config {
-    /// The folder to list
-    #[arg(long, env, default_value = "/etc", value_name = "FOLDER")]
+    /// The directory to list
+    #[arg(long, env, default_value = "/etc", value_name = "DIRECTORY")]
     pub root: PathBuf,
 
     /// How often it is listed
@@ -54,8 +54,8 @@ pub struct Config {
     #[arg(long, env, default_value_t = 3, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub api_replicas: u16,
 
-    /// The folder that the stages share [default: a fresh one, printed]
-    #[arg(long, env, value_name = "FOLDER")]
+    /// The directory that the stages share [default: a fresh one, printed]
+    #[arg(long, env, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
 
     /// Diagnostics
@@ -74,14 +74,14 @@ impl Settings for Config {
 /// # Errors
 /// The first service that failed.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
-    let folder = Folder::open(config.data_dir.as_deref())?;
+    let directory = Directory::open(config.data_dir.as_deref())?;
     let replicas = Replicas::start(config.api_replicas).await?;
     let terminal = Terminal::new();
     let (batches, done) = mpsc::unbounded_channel();
     let summaries = tokio::spawn(summary::print_each(done, replicas.counts(), terminal.clone()));
     let chain = Chain {
         root: config.root,
-        data_dir: folder.path().to_owned(),
+        data_dir: directory.path().to_owned(),
         api: replicas.addresses(),
         output: terminal.output(),
         shutdown: context.shutdown,
@@ -92,6 +92,6 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     summaries.await.context("the summaries ended early")?;
     // Last, so that what was in flight got its answer.
     replicas.stop().await;
-    folder.close();
+    directory.close();
     result
 }

@@ -50,7 +50,7 @@ impl Settings for Config {
 /// Converts batches until the shutdown, or with `--once` until none is left.
 ///
 /// # Errors
-/// The data folder can't be used; with `--once` also that a batch failed.
+/// The data directory can't be used; with `--once` also that a batch failed.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     stage::run(SPEC, config.stage, Converter(convert), context).await
 }

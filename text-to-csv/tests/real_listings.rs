@@ -9,8 +9,8 @@ use std::{env, io};
 
 use records::{Counts, Rejects};
 
-/// Folders that hold every kind of entry: files, links, setuid programs, odd names, devices.
-const FOLDERS: [&str; 3] = ["/usr", "/dev", "/etc"];
+/// Directories that hold every kind of entry: files, links, setuid programs, odd names, devices.
+const DIRECTORIES: [&str; 3] = ["/usr", "/dev", "/etc"];
 
 struct NoRejects;
 
@@ -79,10 +79,10 @@ fn is_there(listing: &[&str]) -> bool {
     found
 }
 
-/// What `find` prints about the folders. Names with a line feed are two lines: they are left out.
+/// What `find` prints about the directories. Names with a line feed are two lines: they are left out.
 fn find(action: &[&str]) -> Vec<u8> {
     let mut find = Command::new("find");
-    find.args(FOLDERS)
+    find.args(DIRECTORIES)
         .args(["-xdev", "-maxdepth", "4", "!", "-path", "*\n*"])
         .args(action)
         .env("LC_ALL", "C");

@@ -28,8 +28,8 @@ impl Rejects for Reasons {
 }
 
 fn samples() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test_data");
-    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("test_data");
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
     let mut samples: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
     samples.sort();
     samples

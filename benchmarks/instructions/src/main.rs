@@ -73,7 +73,7 @@ impl Core {
 
     /// Instructions of a process that has so many records to do.
     fn collected(self, records: u64) -> anyhow::Result<u64> {
-        let folder = tempfile::tempdir().context("failed to make a folder")?;
+        let directory = tempfile::tempdir().context("failed to make a directory")?;
         let own = std::env::current_exe().context("failed to find this program")?;
         let mut command = Command::new("taskset");
         // On one core getdata has one thread: what several wait for each other differs from run to run.
@@ -85,12 +85,12 @@ impl Core {
             "--callgrind-out-file=/dev/null",
         ]);
         if self == Core::Getdata {
-            let (tree, data) = (folder.path().join("tree"), folder.path().join("data"));
+            let (tree, data) = (directory.path().join("tree"), directory.path().join("data"));
             plant(&tree, records)?;
             fs::create_dir(&data)?;
             command.arg(own.with_file_name("getdata")).arg("--root").arg(tree).arg("--data-dir").arg(data);
         } else {
-            command.arg(own).args(["core", &self.name()]).arg(self.input(&folder, records)?);
+            command.arg(own).args(["core", &self.name()]).arg(self.input(&directory, records)?);
         }
         let output = command.stdin(Stdio::null()).output();
         let output = output.context("failed to start taskset: install the Debian package util-linux")?;
@@ -102,13 +102,13 @@ impl Core {
         }
     }
 
-    fn input(self, folder: &TempDir, records: u64) -> anyhow::Result<PathBuf> {
+    fn input(self, directory: &TempDir, records: u64) -> anyhow::Result<PathBuf> {
         let mut input = listing(records, self.is_careful()).into_bytes();
         if matches!(self, Core::CsvToJsonOrdinary | Core::CsvToJsonCareful) {
             let text = std::mem::take(&mut input);
             text_to_csv::convert(&mut &text[..], &mut input, &mut ())?;
         }
-        let path = folder.path().join("input");
+        let path = directory.path().join("input");
         fs::write(&path, input).context("failed to write the input")?;
         Ok(path)
     }
@@ -131,7 +131,7 @@ fn listing(records: u64, is_careful: bool) -> String {
         let _ = writeln!(
             text,
             "-rw-r--r-- {:>4} root     root     {:>9} Mar {:2} {:02}:{:02} \
-             /usr/share/doc/package/examples/of-something/folders/{}/file-number-{record:08}-with-a-name.txt{awkward}",
+             /usr/share/doc/package/examples/of-something/directories/{}/file-number-{record:08}-with-a-name.txt{awkward}",
             1 + record % 9,
             record * 7,
             1 + record % 28,
@@ -145,11 +145,11 @@ fn listing(records: u64, is_careful: bool) -> String {
 
 fn plant(tree: &Path, files: u64) -> io::Result<()> {
     for file in 0..files {
-        let folder = tree.join(format!("some-folder-{:04}", file / 100));
+        let directory = tree.join(format!("some-directory-{:04}", file / 100));
         if file % 100 == 0 {
-            fs::create_dir_all(&folder)?;
+            fs::create_dir_all(&directory)?;
         }
-        fs::write(folder.join(format!("a-file-of-some-name-{file:06}.txt")), "")?;
+        fs::write(directory.join(format!("a-file-of-some-name-{file:06}.txt")), "")?;
     }
     Ok(())
 }

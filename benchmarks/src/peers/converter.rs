@@ -1,6 +1,6 @@
 //! csv and `serde_json`, as one uses them: a record is read into borrowed strings and serialised.
 
-#![allow(clippy::disallowed_methods, reason = "no volume, a benchmark's own folder")]
+#![allow(clippy::disallowed_methods, reason = "no volume, a benchmark's own directory")]
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

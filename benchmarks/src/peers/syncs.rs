@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 /// What a stage that converts syncs, in its order; ARCHITECTURE.md has the steps.
 const CONVERSION: [Sync; 6] =
-    [Sync::Folder, Sync::Folder, Sync::File, Sync::Folder, Sync::Folder, Sync::Folder];
+    [Sync::Directory, Sync::Directory, Sync::File, Sync::Directory, Sync::Directory, Sync::Directory];
 /// What json-to-api syncs before it sends.
-const CLAIM: [Sync; 2] = [Sync::Folder, Sync::Folder];
+const CLAIM: [Sync; 2] = [Sync::Directory, Sync::Directory];
 
 /// How many all are.
 pub(crate) const COUNT: usize = 2 * CONVERSION.len() + CLAIM.len();
@@ -25,19 +25,19 @@ const BYTES: [u8; 200] = [b'x'; 200];
 enum Sync {
     /// Of a new file with some bytes in it.
     File,
-    /// Of a folder with a new name in it.
-    Folder,
+    /// Of a directory with a new name in it.
+    Directory,
 }
 
-/// A folder to sync in.
+/// A directory to sync in.
 pub(crate) struct Syncs {
-    folder: TempDir,
+    directory: TempDir,
     files: u64,
 }
 
 impl Syncs {
-    pub(crate) fn new(folder: TempDir) -> Self {
-        Self { folder, files: 0 }
+    pub(crate) fn new(directory: TempDir) -> Self {
+        Self { directory, files: 0 }
     }
 
     /// Does them once; returns how long that took.
@@ -60,11 +60,11 @@ impl Syncs {
                 file.write_all(&BYTES)?;
                 file.sync_data()
             }
-            Sync::Folder => fs::File::open(self.folder.path())?.sync_all(),
+            Sync::Directory => fs::File::open(self.directory.path())?.sync_all(),
         }
     }
 
     fn new_name(&self) -> PathBuf {
-        self.folder.path().join(self.files.to_string())
+        self.directory.path().join(self.files.to_string())
     }
 }

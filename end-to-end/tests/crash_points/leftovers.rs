@@ -1,4 +1,4 @@
-//! text-to-csv in a folder in which others have left what no run of ours alone brings about.
+//! text-to-csv in a directory in which others have left what no run of ours alone brings about.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,19 +25,19 @@ impl Case for Leftovers {
 
     fn begin(&self) -> Box<dyn Attempt> {
         let data = DataDir::in_memory();
-        let folder = |path: &str| {
+        let directory = |path: &str| {
             fs::create_dir_all(data.path().join(path)).unwrap();
             data.path().join(path)
         };
         let file = |path: PathBuf| fs::write(path, "").unwrap();
-        let self_test = folder(&format!(".pipe/1/self-test/{OLD_ID}.after"));
+        let self_test = directory(&format!(".pipe/1/self-test/{OLD_ID}.after"));
         file(self_test.join("lock"));
         file(self_test.join("file"));
-        let rejected = folder("rejected");
+        let rejected = directory("rejected");
         file(data.path().join(format!(".self-test-{OLD_ID}")));
         file(rejected.join(format!(".self-test-{OLD_ID}")));
-        file(folder(&format!(".pipe/1/text-to-csv/{EMPTY}")).join("lock"));
-        file(folder(&format!(".pipe/1/text-to-csv/{UNFIT}.1/input")).join("within"));
+        file(directory(&format!(".pipe/1/text-to-csv/{EMPTY}")).join("lock"));
+        file(directory(&format!(".pipe/1/text-to-csv/{UNFIT}.1/input")).join("within"));
         file(data.path().join(format!(".pipe/1/text-to-csv/{UNFIT}.1/lock")));
         data.put("listing.txt", LINE);
         Box::new(Left { data })

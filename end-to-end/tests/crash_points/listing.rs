@@ -1,4 +1,4 @@
-//! getdata, twice: the folder is empty, or a listing waits already.
+//! getdata, twice: the directory is empty, or a listing waits already.
 
 use std::fs::{self, File};
 use std::process::Command;

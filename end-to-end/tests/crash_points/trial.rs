@@ -11,13 +11,13 @@ use end_to_end::DataDir;
 pub(crate) trait Case: Sync {
     /// For people.
     fn name(&self) -> String;
-    /// A fresh folder, and what else one trial has of its own.
+    /// A fresh directory, and what else one trial has of its own.
     fn begin(&self) -> Box<dyn Attempt>;
 }
 
 /// One trial of a case.
 pub(crate) trait Attempt {
-    /// The folder it happens in.
+    /// The directory it happens in.
     fn data(&self) -> &DataDir;
     /// What is run each time.
     fn command(&self) -> Command;

@@ -10,10 +10,10 @@ use crate::outside::Outside;
 /// A claim's name, of a batch that nobody works on.
 const ORPHAN: &str = "01890a5d-ac96-774b-bcce-b302099a8057.1";
 
-/// Makes a folder that everyone may use, and those above it that are missing.
-fn make(data: &DataDir, folder: &str) -> PathBuf {
+/// Makes a directory that everyone may use, and those above it that are missing.
+fn make(data: &DataDir, directory: &str) -> PathBuf {
     let mut path = data.path().to_owned();
-    for name in Path::new(folder) {
+    for name in Path::new(directory) {
         path.push(name);
         if fs::create_dir(&path).is_ok() {
             fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
@@ -22,7 +22,7 @@ fn make(data: &DataDir, folder: &str) -> PathBuf {
     path
 }
 
-/// The folder of a stage's claims, on a volume where everyone may write.
+/// The directory of a stage's claims, on a volume where everyone may write.
 fn claims(data: &DataDir, stage: &Stage) -> PathBuf {
     make(data, "rejected");
     make(data, &format!(".pipe/1/{}", stage.name))
@@ -114,7 +114,7 @@ fn a_claim_that_is_a_link_out_of_the_volume_is_named_and_harms_nothing_there() {
             symlink(outside.path("."), claims(&data, stage).join(ORPHAN)).unwrap();
             let work = AtWork::start(stage, &data);
             others_go_through(&work, stage);
-            work.running.wait_for_log("left alone: it is no folder");
+            work.running.wait_for_log("left alone: it is no directory");
             work.running.stop();
             outside.assert_untouched();
         }
@@ -122,16 +122,16 @@ fn a_claim_that_is_a_link_out_of_the_volume_is_named_and_harms_nothing_there() {
 }
 
 #[test]
-fn a_folder_of_ours_that_is_a_link_out_of_the_volume_is_named() {
+fn a_directory_of_ours_that_is_a_link_out_of_the_volume_is_named() {
     for stage in &STAGES {
-        for folder in [".pipe", "rejected", ".pipe/1", &format!(".pipe/1/{}", stage.name)] {
+        for directory in [".pipe", "rejected", ".pipe/1", &format!(".pipe/1/{}", stage.name)] {
             let (data, outside) = (DataDir::new(), Outside::with(&[]));
-            let path = data.path().join(folder);
+            let path = data.path().join(directory);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            symlink(outside.path("folder"), &path).unwrap();
+            symlink(outside.path("directory"), &path).unwrap();
             let output = self::stage(stage.name, data.path(), &["--once"]).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(1), "{folder}: {said}");
+            assert_eq!(output.status.code(), Some(1), "{directory}: {said}");
             assert!(said.contains(&path.display().to_string()), "{said}");
             outside.assert_untouched();
         }
@@ -139,16 +139,16 @@ fn a_folder_of_ours_that_is_a_link_out_of_the_volume_is_named() {
 }
 
 #[test]
-fn a_file_in_the_place_of_a_folder_of_ours_is_named() {
+fn a_file_in_the_place_of_a_directory_of_ours_is_named() {
     for stage in &STAGES {
-        for folder in [".pipe", "rejected"] {
+        for directory in [".pipe", "rejected"] {
             let data = DataDir::new();
-            fs::write(data.path().join(folder), "theirs").unwrap();
+            fs::write(data.path().join(directory), "theirs").unwrap();
             let output = self::stage(stage.name, data.path(), &["--once"]).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{said}");
             assert!(said.contains(&data.path().display().to_string()), "{said}");
-            assert_eq!(fs::read(data.path().join(folder)).unwrap(), b"theirs");
+            assert_eq!(fs::read(data.path().join(directory)).unwrap(), b"theirs");
         }
     }
 }

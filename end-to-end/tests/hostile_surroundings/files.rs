@@ -17,11 +17,11 @@ type Make = fn(&Path, &Outside);
 /// What is no regular file, under its name in the message.
 const OTHERS: [(&str, Make); 8] = [
     ("a symbolic link", |path, outside| symlink(outside.path("victim"), path).unwrap()),
-    ("a symbolic link", |path, outside| symlink(outside.path("folder"), path).unwrap()),
+    ("a symbolic link", |path, outside| symlink(outside.path("directory"), path).unwrap()),
     ("a symbolic link", |path, _| symlink("/no/such/file", path).unwrap()),
     ("a symbolic link", |path, _| symlink(path.file_name().unwrap(), path).unwrap()),
     ("a symbolic link", |path, _| symlink("/dev/zero", path).unwrap()),
-    ("a folder", |path, _| fs::create_dir(path).unwrap()),
+    ("a directory", |path, _| fs::create_dir(path).unwrap()),
     ("a FIFO", |path, _| mknodat(CWD, path, FileType::Fifo, 0o666.into(), 0).unwrap()),
     ("a socket", |path, _| drop(UnixListener::bind(path).unwrap())),
 ];
@@ -51,7 +51,7 @@ fn is_left_alone(
     work.data.put(behind, good);
     work.wait_for_good(made + 1);
     remove(&path);
-    // It is through once the folder was looked through without the name.
+    // It is through once the directory was looked through without the name.
     work.data.put(behind, good);
     work.wait_for_good(made + 2);
 }
@@ -105,8 +105,8 @@ pub(crate) fn without_rights(command: Command, program: &mut Option<tempfile::Te
     if !is_root("another user's file") {
         return command;
     }
-    let (command, folder) = as_nobody(&command);
-    *program = Some(folder);
+    let (command, directory) = as_nobody(&command);
+    *program = Some(directory);
     command
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use end_to_end::documented_commands;
 
-use crate::folder::all;
+use crate::directory::all;
 
 fn kubectl_commands() -> Vec<String> {
     let mut commands = documented_commands("README.md");
@@ -31,16 +31,16 @@ fn kubectl_understands_every_command_of_the_documentation() {
     if !has_kubectl() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     // A cluster that nobody answers for: what is wrong with a command itself is said before that.
     let config = "{apiVersion: v1, kind: Config, current-context: none, \
         contexts: [{name: none, context: {cluster: none, user: none}}], users: [{name: none, user: {}}], \
         clusters: [{name: none, cluster: {server: 'http://127.0.0.1:1'}}]}";
-    fs::write(folder.path().join("config"), config).unwrap();
+    fs::write(directory.path().join("config"), config).unwrap();
     for line in kubectl_commands() {
         let mut shell = Command::new("sh");
         shell.args(["-c", &line]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        let output = shell.env("KUBECONFIG", folder.path().join("config")).output().unwrap();
+        let output = shell.env("KUBECONFIG", directory.path().join("config")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         for mistake in ["unknown", "invalid", "does not exist", "required", "must", "usage", "Usage"] {
             assert!(!said.contains(mistake), "{line}: {said}");

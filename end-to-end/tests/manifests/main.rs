@@ -3,13 +3,13 @@
 //! Every pod is restricted and has time to stop, what refers to something finds it, and the programs themselves are
 //! asked whether they know the settings that they are given.
 //!
-//! - `folder.rs`: reading the manifests
+//! - `directory.rs`: reading the manifests
 //! - `docs.rs`: the commands that the documentation gives for them
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod directory;
 mod docs;
-mod folder;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
@@ -17,7 +17,7 @@ use std::process::{Command, Output};
 use end_to_end::program;
 use serde_json::{Value, json};
 
-use folder::{Pod, all, documents_of, files, is_applied, list, pods, string};
+use directory::{Pod, all, documents_of, files, is_applied, list, pods, string};
 
 const PROGRAMS: [&str; 5] = ["getdata", "text-to-csv", "csv-to-json", "json-to-api", "api"];
 const WITH_ADMIN_PORT: [&str; 4] = ["text-to-csv", "csv-to-json", "json-to-api", "api"];
@@ -76,7 +76,7 @@ fn help(name: &str) -> String {
 }
 
 #[test]
-fn kubectl_takes_the_folder_as_it_is() {
+fn kubectl_takes_the_directory_as_it_is() {
     let mut seen = BTreeSet::new();
     for file in files() {
         let at = file.display();
@@ -236,7 +236,7 @@ fn the_programs_know_their_settings_and_can_read_them() {
         for variable in variables.keys() {
             assert!(help.contains(&format!("[env: {variable}]")), "{name} knows no {variable}");
         }
-        // Settings that cannot be read end with 2; what can be read then finds nobody, and no folder.
+        // Settings that cannot be read end with 2; what can be read then finds nobody, and no directory.
         let nowhere: &[&str] = if name == "getdata" {
             &["--data-dir", "/nonexistent"]
         } else {
@@ -254,12 +254,12 @@ fn the_programs_know_their_settings_and_can_read_them() {
 #[test]
 fn the_volume_is_mounted_where_the_programs_look_for_it() {
     for (_, container, name) in own_containers() {
-        let folder = list(&container["volumeMounts"]).first().map(|mount| string(&mount["mountPath"]));
+        let directory = list(&container["volumeMounts"]).first().map(|mount| string(&mount["mountPath"]));
         let help = help(&name);
         let default = help
             .split_once("DATA_DIR]")
             .map(|(_, rest)| rest.split_once("[default: ").unwrap().1.split_once(']').unwrap().0.to_owned());
-        assert_eq!(folder, variables(&container).get("DATA_DIR").cloned().or(default), "{name}");
+        assert_eq!(directory, variables(&container).get("DATA_DIR").cloned().or(default), "{name}");
     }
 }
 

@@ -12,7 +12,7 @@ const SIZE: &str = "size=64m";
 
 /// A file system in memory, gone with the test.
 pub(crate) struct Disk {
-    folder: TempDir,
+    directory: TempDir,
     /// Where it is read-only all the time.
     view: TempDir,
     /// What fills it.
@@ -21,16 +21,16 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn mount() -> Self {
-        let (folder, view) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(folder.path()));
-        run(Command::new("mount").arg("--bind").args([folder.path(), view.path()]));
+        let (directory, view) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(directory.path()));
+        run(Command::new("mount").arg("--bind").args([directory.path(), view.path()]));
         run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(view.path()));
-        let ballast = File::create(folder.path().join("ballast")).unwrap();
-        Disk { folder, view, ballast }
+        let ballast = File::create(directory.path().join("ballast")).unwrap();
+        Disk { directory, view, ballast }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     /// Takes all the room that there is.
@@ -60,8 +60,8 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        for folder in [&self.view, &self.folder] {
-            let _ = Command::new("umount").arg("--lazy").arg(folder.path()).status();
+        for directory in [&self.view, &self.directory] {
+            let _ = Command::new("umount").arg("--lazy").arg(directory.path()).status();
         }
     }
 }

@@ -93,8 +93,8 @@ impl Process {
 
     /// The files that it has open whose path ends like this.
     pub(crate) fn open_files(&self, end: &str) -> Vec<PathBuf> {
-        let folder = format!("/proc/{}/fd", self.pid().as_raw_nonzero());
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let directory = format!("/proc/{}/fd", self.pid().as_raw_nonzero());
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
         let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
         targets.filter(|path| path.ends_with(end)).collect()
     }

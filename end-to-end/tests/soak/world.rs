@@ -21,7 +21,7 @@ const UNSAVED: u64 = 1_000;
 const DRAIN: Duration = Duration::from_secs(300);
 const EXTENSIONS: [&str; 3] = ["txt", "csv", "json"];
 
-/// The folder, the books, and the end.
+/// The directory, the books, and the end.
 pub(crate) struct World {
     // Before the disk: it is to be gone when that is unmounted.
     pub(crate) data: DataDir,
@@ -129,10 +129,11 @@ impl World {
         self.data.age_self_tests();
         run(&mut stage("text-to-csv", self.data.path(), &["--once"]));
         assert_eq!(self.data.in_hand(), Vec::<PathBuf>::new(), "left in .pipe/");
-        let folder = self.data.path().as_os_str().as_encoded_bytes();
+        let directory = self.data.path().as_os_str().as_encoded_bytes();
         let processes = fs::read_dir("/proc").unwrap().flatten();
         let command_lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-        let ours = command_lines.filter(|line| line.windows(folder.len()).any(|window| window == folder));
+        let ours =
+            command_lines.filter(|line| line.windows(directory.len()).any(|window| window == directory));
         assert_eq!(ours.count(), 0, "processes are left");
     }
 

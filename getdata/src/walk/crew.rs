@@ -45,7 +45,7 @@ impl<'a> Crew<'a> {
         stop: &'a AtomicBool,
         output: &'a mut (dyn Write + Send),
     ) -> Self {
-        let order = Order::new(Todo::Task(Task::Folder(Vec::new())));
+        let order = Order::new(Todo::Task(Task::Directory(Vec::new())));
         let state = State { order, text, tally, examples: 0, waiting: 0, failed: None };
         Self { state: Mutex::new(state), changed: Condvar::new(), output: Mutex::new(output), stop }
     }

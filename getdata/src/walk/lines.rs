@@ -8,12 +8,12 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, Statx, readlinkat_raw};
 use rustix::io::Errno;
 
-use super::order::{Finished, Folders, Todo};
+use super::order::{Directories, Finished, Todo};
 use super::tree::{Identity, status};
 use crate::escape;
 use crate::format::{Attributes, Formatter};
 
-/// What a line has besides its folder's path, in bytes, mostly.
+/// What a line has besides its directory's path, in bytes, mostly.
 pub(super) const LINE: usize = 96;
 
 /// What could be listed and what not.
@@ -21,17 +21,17 @@ pub(super) const LINE: usize = 96;
 pub(crate) struct Tally {
     /// Lines written.
     pub entries: u64,
-    /// What could not be read: entries, what folders hold, targets of links.
+    /// What could not be read: entries, what directories hold, targets of links.
     pub unreadable: u64,
     /// The first of them, and why.
     pub example: Option<String>,
 }
 
 impl Tally {
-    fn unreadable(&mut self, folder: &[u8], name: &[u8], error: Errno) {
+    fn unreadable(&mut self, directory: &[u8], name: &[u8], error: Errno) {
         self.unreadable += 1;
         self.example.get_or_insert_with(|| {
-            let mut path = folder.to_vec();
+            let mut path = directory.to_vec();
             escape::push(&mut path, name);
             format!("`{}`: {error}", String::from_utf8_lossy(&path))
         });
@@ -48,7 +48,7 @@ impl Tally {
 pub(super) struct Lines<'a> {
     /// The root's path as given, escaped, with a slash at its end.
     root: &'a [u8],
-    /// The folder that is left out.
+    /// The directory that is left out.
     left_out: Option<Identity>,
     formatter: Formatter,
     target: Vec<u8>,
@@ -65,21 +65,21 @@ impl<'a> Lines<'a> {
         self.formatter.set_now(now);
     }
 
-    /// Counts a folder as one that cannot be read.
-    pub(super) fn unreadable(&mut self, folder: &[u8], error: Errno) {
-        self.tally.unreadable(self.root, folder, error);
+    /// Counts a directory as one that cannot be read.
+    pub(super) fn unreadable(&mut self, directory: &[u8], error: Errno) {
+        self.tally.unreadable(self.root, directory, error);
     }
 
-    /// Lists entries of a folder; what folders among them hold is left to be done.
+    /// Lists entries of a directory; what directories among them hold is left to be done.
     pub(super) fn list<'n>(
         &mut self,
-        folder: &Arc<[u8]>,
+        directory: &Arc<[u8]>,
         opened: &OwnedFd,
         names: impl ExactSizeIterator<Item = &'n CStr>,
     ) -> Finished {
-        let prefix = self.prefix(folder);
+        let prefix = self.prefix(directory);
         let mut text = Vec::with_capacity(names.len() * (prefix.len() + LINE));
-        let mut folders = Vec::new();
+        let mut directories = Vec::new();
         for name in names {
             let status = match status(opened.as_fd(), name) {
                 Ok(status) => status,
@@ -93,15 +93,18 @@ impl<'a> Lines<'a> {
                 if self.left_out == Some(Identity::of(&status)) {
                     continue;
                 }
-                folders.extend_from_slice(name.to_bytes_with_nul());
+                directories.extend_from_slice(name.to_bytes_with_nul());
             }
             self.push(&mut text, &attributes, &prefix, opened.as_fd(), name);
         }
-        let folders = Folders::new(Arc::clone(folder), folders);
-        Finished { text, then: Vec::from_iter((!folders.is_empty()).then_some(Todo::Folders(folders))) }
+        let directories = Directories::new(Arc::clone(directory), directories);
+        Finished {
+            text,
+            then: Vec::from_iter((!directories.is_empty()).then_some(Todo::Directories(directories))),
+        }
     }
 
-    /// Appends the line of the entry `name` in the folder `opened`; `prefix` is what its path begins with.
+    /// Appends the line of the entry `name` in the directory `opened`; `prefix` is what its path begins with.
     pub(super) fn push(
         &mut self,
         text: &mut Vec<u8>,
@@ -122,11 +125,11 @@ impl<'a> Lines<'a> {
         self.tally.entries += 1;
     }
 
-    /// What stands before the names of a folder's entries.
-    fn prefix(&self, folder: &[u8]) -> Vec<u8> {
+    /// What stands before the names of a directory's entries.
+    fn prefix(&self, directory: &[u8]) -> Vec<u8> {
         let mut prefix = self.root.to_vec();
-        if !folder.is_empty() {
-            escape::push(&mut prefix, folder);
+        if !directory.is_empty() {
+            escape::push(&mut prefix, directory);
             prefix.push(b'/');
         }
         prefix
@@ -146,10 +149,10 @@ pub(super) fn attributes(status: &Statx) -> Attributes {
 }
 
 /// Reads what a link leads to. Its size is not asked: in /proc it is 0.
-fn read_target(folder: BorrowedFd<'_>, name: &CStr, target: &mut Vec<u8>) -> Result<(), Errno> {
+fn read_target(directory: BorrowedFd<'_>, name: &CStr, target: &mut Vec<u8>) -> Result<(), Errno> {
     target.clear();
     target.reserve(1);
-    while readlinkat_raw(folder, name, spare_capacity(target))? == target.capacity() {
+    while readlinkat_raw(directory, name, spare_capacity(target))? == target.capacity() {
         // It may have been cut.
         target.clear();
         target.reserve(2 * target.capacity());

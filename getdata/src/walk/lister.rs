@@ -1,4 +1,4 @@
-//! One thread's part: opens folders, reads them, and has their entries listed.
+//! One thread's part: opens directories, reads them, and has their entries listed.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -31,34 +31,36 @@ impl<'a> Lister<'a> {
     pub(super) fn run(&mut self, task: Task) -> (Finished, Tally) {
         self.lines.set_now(now());
         let finished = match task {
-            Task::Folder(path) => self.open(&path).map(|opened| self.read(&path.into(), opened)),
-            Task::Rest { folder, opened } => Some(self.read(&folder, opened)),
-            Task::Names { folder, names } => self.open(&folder).map(|opened| {
+            Task::Directory(path) => self.open(&path).map(|opened| self.read(&path.into(), opened)),
+            Task::Rest { directory, opened } => Some(self.read(&directory, opened)),
+            Task::Names { directory, names } => self.open(&directory).map(|opened| {
                 let names: Vec<&CStr> = in_piece(&names).collect();
-                self.lines.list(&folder, &opened, names.into_iter())
+                self.lines.list(&directory, &opened, names.into_iter())
             }),
         };
         (finished.unwrap_or_default(), std::mem::take(&mut self.lines.tally))
     }
 
     fn open(&mut self, path: &[u8]) -> Option<OwnedFd> {
-        let opened = self.tree.folder(path);
+        let opened = self.tree.directory(path);
         opened.map_err(|error| self.lines.unreadable(path, error)).ok()
     }
 
-    /// Reads a run of a folder's names; lists its first piece, and leaves its other pieces and the next run to be done.
-    fn read(&mut self, folder: &Arc<[u8]>, opened: OwnedFd) -> Finished {
+    /// Reads a run of a directory's names; lists its first piece, and leaves its other pieces and the next run to be done.
+    fn read(&mut self, directory: &Arc<[u8]>, opened: OwnedFd) -> Finished {
         let ended = self.names.read(&opened);
-        let piece = (PIECE_BYTES / (folder.len() + LINE)).clamp(1, PIECE);
-        let mut finished = self.lines.list(folder, &opened, self.names.iter(piece));
+        let piece = (PIECE_BYTES / (directory.len() + LINE)).clamp(1, PIECE);
+        let mut finished = self.lines.list(directory, &opened, self.names.iter(piece));
         let pieces = self.names.pieces(piece);
         finished
             .then
-            .extend(pieces.map(|names| Todo::Task(Task::Names { folder: Arc::clone(folder), names })));
+            .extend(pieces.map(|names| Todo::Task(Task::Names { directory: Arc::clone(directory), names })));
         match ended {
             Ended::AtEnd => {}
-            Ended::Early => finished.then.push(Todo::Task(Task::Rest { folder: Arc::clone(folder), opened })),
-            Ended::Failed(error) => self.lines.unreadable(folder, error),
+            Ended::Early => {
+                finished.then.push(Todo::Task(Task::Rest { directory: Arc::clone(directory), opened }))
+            }
+            Ended::Failed(error) => self.lines.unreadable(directory, error),
         }
         finished
     }

@@ -1,4 +1,4 @@
-//! The names in a folder, read in runs and sorted.
+//! The names in a directory, read in runs and sorted.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use rustix::fs::RawDir;
 use rustix::io::Errno;
 
-/// A run is at least so many names where the folder has them, and not many more: what bounds memory in a folder of any
-/// size. Few folders have more, so that mostly a folder is sorted as a whole. (Tests make do with smaller folders.)
+/// A run is at least so many names where the directory has them, and not many more: what bounds memory in a directory of any
+/// size. Few directories have more, so that mostly a directory is sorted as a whole. (Tests make do with smaller directories.)
 pub(super) const RUN: usize = if cfg!(test) { 1 << 11 } else { 1 << 16 };
 
 /// For one call of getdents; more saves nothing that can be measured.
 const BUFFER: usize = 32 << 10;
 
-/// A run of names; used again for one folder after the other.
+/// A run of names; used again for one directory after the other.
 pub(super) struct Names {
     buffer: Box<[MaybeUninit<u8>]>,
     /// Each name ends in a NUL.
@@ -26,11 +26,11 @@ pub(super) struct Names {
 /// How a run ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// At the folder's end.
+    /// At the directory's end.
     AtEnd,
-    /// There may be more: the folder is to be read on.
+    /// There may be more: the directory is to be read on.
     Early,
-    /// The folder cannot be read on.
+    /// The directory cannot be read on.
     Failed(Errno),
 }
 
@@ -40,17 +40,17 @@ impl Names {
     }
 
     /// Reads the next run, sorted byte by byte.
-    pub(super) fn read(&mut self, folder: &OwnedFd) -> Ended {
+    pub(super) fn read(&mut self, directory: &OwnedFd) -> Ended {
         self.bytes.clear();
         self.spans.clear();
-        let ended = self.fill(folder);
+        let ended = self.fill(directory);
         let bytes = &self.bytes;
         self.spans.sort_unstable_by(|&one, &other| name(bytes, one).cmp(name(bytes, other)));
         ended
     }
 
-    fn fill(&mut self, folder: &OwnedFd) -> Ended {
-        let mut entries = RawDir::new(folder, &mut self.buffer);
+    fn fill(&mut self, directory: &OwnedFd) -> Ended {
+        let mut entries = RawDir::new(directory, &mut self.buffer);
         loop {
             // Only between two buffers can another reader go on from here.
             if self.spans.len() >= RUN && entries.is_buffer_empty() {

@@ -17,43 +17,45 @@ const AHEAD_BYTES: usize = 4 << 20;
 /// One step of the walk. Paths are relative to the root, which is the empty path.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Open a folder, and list what it holds.
-    Folder(Vec<u8>),
-    /// List these entries of a folder; each name ends in a NUL.
-    Names { folder: Arc<[u8]>, names: Vec<u8> },
-    /// Go on with a folder too large to be read at once.
-    Rest { folder: Arc<[u8]>, opened: OwnedFd },
+    /// Open a directory, and list what it holds.
+    Directory(Vec<u8>),
+    /// List these entries of a directory; each name ends in a NUL.
+    Names { directory: Arc<[u8]>, names: Vec<u8> },
+    /// Go on with a directory too large to be read at once.
+    Rest { directory: Arc<[u8]>, opened: OwnedFd },
 }
 
 /// One or several tasks that nobody has begun.
 #[derive(Debug)]
 pub(super) enum Todo {
     Task(Task),
-    Folders(Folders),
+    Directories(Directories),
 }
 
 impl Todo {
     fn tasks(&self) -> usize {
         match self {
             Todo::Task(_) => 1,
-            Todo::Folders(folders) => folders.left,
+            Todo::Directories(directories) => directories.left,
         }
     }
 
     /// What it holds in memory.
     fn bytes(&self) -> usize {
         match self {
-            Todo::Task(Task::Folder(path)) => path.len(),
-            Todo::Task(Task::Names { names, .. }) | Todo::Folders(Folders { names, .. }) => names.len(),
+            Todo::Task(Task::Directory(path)) => path.len(),
+            Todo::Task(Task::Names { names, .. }) | Todo::Directories(Directories { names, .. }) => {
+                names.len()
+            }
             // An open file; it comes with more than enough names.
             Todo::Task(Task::Rest { .. }) => 0,
         }
     }
 }
 
-/// Folders of one folder, to be listed one after the other.
+/// Directories of one directory, to be listed one after the other.
 #[derive(Debug)]
-pub(super) struct Folders {
+pub(super) struct Directories {
     parent: Arc<[u8]>,
     /// Each name ends in a NUL.
     names: Vec<u8>,
@@ -62,7 +64,7 @@ pub(super) struct Folders {
     left: usize,
 }
 
-impl Folders {
+impl Directories {
     pub(super) fn new(parent: Arc<[u8]>, names: Vec<u8>) -> Self {
         let left = names.iter().filter(|&&byte| byte == 0).count();
         Self { parent, names, next: 0, left }
@@ -157,14 +159,14 @@ impl Order {
 
     fn begin(&mut self, place: usize, number: u64) -> Task {
         match &mut self.items[place] {
-            Item::Todo(Todo::Folders(folders)) if folders.left > 1 => {
-                let path = folders.take();
+            Item::Todo(Todo::Directories(directories)) if directories.left > 1 => {
+                let path = directories.take();
                 self.items.insert(place + 1, Item::Begun(number));
-                Task::Folder(path)
+                Task::Directory(path)
             }
             item => match std::mem::replace(item, Item::Begun(number)) {
                 Item::Todo(Todo::Task(task)) => task,
-                Item::Todo(Todo::Folders(mut last)) => Task::Folder(last.take()),
+                Item::Todo(Todo::Directories(mut last)) => Task::Directory(last.take()),
                 Item::Begun(_) => unreachable!("the place was chosen since nobody has begun it"),
             },
         }
@@ -207,11 +209,11 @@ mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::TestRng;
 
-    /// A folder's subfolders by their number, which is their name.
+    /// A directory's subdirectories by their number, which is their name.
     type Tree = Vec<Vec<usize>>;
 
     fn trees() -> impl Strategy<Value = Tree> {
-        // Folder n hangs below one of the folders before it.
+        // Directory n hangs below one of the directories before it.
         prop::collection::vec(any::<prop::sample::Index>(), 0..400).prop_map(|parents| {
             let mut tree = vec![Vec::new()];
             for parent in parents {
@@ -232,12 +234,12 @@ mod tests {
         let number = path.rsplit(|&byte| byte == b'/').next().filter(|name| !name.is_empty());
         let number = number.map_or(0, |name| std::str::from_utf8(name).unwrap().parse().unwrap());
         let names = tree[number].iter().flat_map(|child| format!("{child}\0").into_bytes()).collect();
-        Finished { text: text(path), then: vec![Todo::Folders(Folders::new(path.into(), names))] }
+        Finished { text: text(path), then: vec![Todo::Directories(Directories::new(path.into(), names))] }
     }
 
-    fn in_order(tree: &Tree, path: &[u8], folder: usize, out: &mut Vec<u8>) {
+    fn in_order(tree: &Tree, path: &[u8], directory: usize, out: &mut Vec<u8>) {
         out.extend(text(path));
-        for &child in &tree[folder] {
+        for &child in &tree[directory] {
             let name = child.to_string().into_bytes();
             let path = if path.is_empty() { name } else { [path, b"/", &name].concat() };
             in_order(tree, &path, child, out);
@@ -246,7 +248,7 @@ mod tests {
 
     /// Walks with so many threads, which finish as chance has it; returns the text.
     fn walk(tree: &Tree, threads: usize, chance: &mut TestRng) -> Vec<u8> {
-        let mut order = Order::new(Todo::Task(Task::Folder(Vec::new())));
+        let mut order = Order::new(Todo::Task(Task::Directory(Vec::new())));
         let mut at_work = Vec::new();
         let mut out = Vec::new();
         loop {
@@ -254,7 +256,7 @@ mod tests {
             let mut pick = None;
             for _ in 0..picks.max(usize::from(at_work.is_empty())) {
                 match order.pick() {
-                    Pick::Task(number, Task::Folder(path)) => at_work.push((number, path)),
+                    Pick::Task(number, Task::Directory(path)) => at_work.push((number, path)),
                     other => pick = Some(other),
                 }
             }
@@ -282,18 +284,18 @@ mod tests {
         }
     }
 
-    fn folders(count: usize) -> Todo {
+    fn directories(count: usize) -> Todo {
         let names = (0..count).flat_map(|name| format!("{name}\0").into_bytes()).collect();
-        Todo::Folders(Folders::new(Arc::from(&b""[..]), names))
+        Todo::Directories(Directories::new(Arc::from(&b""[..]), names))
     }
 
     #[test]
     fn threads_run_ahead_of_a_slow_one_so_far_and_no_further() {
-        let mut order = Order::new(folders(10 * AHEAD));
+        let mut order = Order::new(directories(10 * AHEAD));
         let Pick::Task(slow, _) = order.pick() else { panic!("there is work") };
         let mut out = Vec::new();
         for _ in 1..AHEAD {
-            let Pick::Task(number, Task::Folder(path)) = order.pick() else { panic!("there is room") };
+            let Pick::Task(number, Task::Directory(path)) = order.pick() else { panic!("there is room") };
             order.finish(number, Finished { text: text(&path), then: Vec::new() }, &mut out);
         }
         assert!(matches!(order.pick(), Pick::Wait));
@@ -306,7 +308,7 @@ mod tests {
 
     #[test]
     fn waiting_text_is_bounded_but_for_what_is_next() {
-        let mut order = Order::new(folders(10));
+        let mut order = Order::new(directories(10));
         let Pick::Task(slow, _) = order.pick() else { panic!("there is work") };
         let Pick::Task(number, _) = order.pick() else { panic!("there is room") };
         let mut out = Vec::new();
@@ -314,7 +316,7 @@ mod tests {
         assert!(matches!(order.pick(), Pick::Wait));
 
         // What the slow one leaves to do stands at the top now, with the long text still below it.
-        order.finish(slow, Finished { text: Vec::new(), then: vec![folders(1)] }, &mut out);
+        order.finish(slow, Finished { text: Vec::new(), then: vec![directories(1)] }, &mut out);
         let Pick::Task(..) = order.pick() else { panic!("the next thing can always be begun") };
         assert!(matches!(order.pick(), Pick::Wait));
     }

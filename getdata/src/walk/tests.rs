@@ -26,7 +26,7 @@ fn below<'a>(root: &TempDir, listing: &'a str) -> Vec<&'a str> {
     paths(listing).into_iter().map(|path| path.strip_prefix(root).unwrap()).collect()
 }
 
-fn folder(root: &TempDir, path: &str) {
+fn directory(root: &TempDir, path: &str) {
     fs::create_dir_all(root.path().join(path)).unwrap();
 }
 
@@ -35,10 +35,10 @@ fn file(root: &TempDir, path: &str) {
 }
 
 #[test]
-fn a_folders_entries_come_sorted_and_then_what_its_folders_hold() {
+fn a_directories_entries_come_sorted_and_then_what_its_directories_hold() {
     let root = TempDir::new().unwrap();
     for path in ["b/deep/er", "a", "a.b", "c"] {
-        folder(&root, path);
+        directory(&root, path);
     }
     for path in ["b/z", "b/deep/er/f", "B", "a/f", "a.b/f", "é", "c.txt"] {
         file(&root, path);
@@ -53,12 +53,12 @@ fn a_folders_entries_come_sorted_and_then_what_its_folders_hold() {
 #[test]
 fn the_listing_is_the_same_with_any_number_of_threads() {
     let root = TempDir::new().unwrap();
-    // More than fits in one piece, and folders in every piece.
+    // More than fits in one piece, and directories in every piece.
     for number in 0..1_500 {
         if number % 3 == 0 {
-            folder(&root, &format!("wide/{number}/below"));
+            directory(&root, &format!("wide/{number}/below"));
         } else {
-            folder(&root, "wide");
+            directory(&root, "wide");
             file(&root, &format!("wide/{number}"));
         }
     }
@@ -72,20 +72,20 @@ fn the_listing_is_the_same_with_any_number_of_threads() {
 }
 
 #[test]
-fn a_folder_larger_than_one_run_is_listed_whole() {
+fn a_directory_larger_than_one_run_is_listed_whole() {
     let root = TempDir::new().unwrap();
     let count = names::RUN + 3_000;
     for number in 0..count {
         file(&root, &number.to_string());
     }
-    folder(&root, "folder/below");
+    directory(&root, "directory/below");
     let (listing, tally) = walk(root.path(), 2);
     assert_eq!(tally.entries, count as u64 + 3);
     let listed: BTreeSet<_> = paths(&listing).into_iter().collect();
     assert_eq!(listed.len(), count + 3);
 }
 
-/// A chain of folders, each with an empty one and a file beside the next.
+/// A chain of directories, each with an empty one and a file beside the next.
 struct Deep(TempDir);
 
 impl Deep {
@@ -122,49 +122,49 @@ fn paths_far_longer_than_the_kernel_takes_are_listed() {
 }
 
 #[test]
-fn folders_are_opened_without_openat2_too() {
+fn directories_are_opened_without_openat2_too() {
     let deep = Deep::new(600);
     let tree = Tree::open(deep.0.path()).unwrap();
     for path in [b"".to_vec(), b"empty".to_vec(), [b"deep-name/".repeat(500), b"empty".to_vec()].concat()] {
-        let inode = |tree: &Tree| rustix::fs::fstat(tree.folder(&path).unwrap()).unwrap().st_ino;
+        let inode = |tree: &Tree| rustix::fs::fstat(tree.directory(&path).unwrap()).unwrap().st_ino;
         assert_eq!(inode(&tree), inode(&Tree::open(deep.0.path()).unwrap().without_openat2()));
     }
 }
 
 #[test]
-fn no_folder_is_opened_through_a_link() {
+fn no_directory_is_opened_through_a_link() {
     let root = TempDir::new().unwrap();
-    folder(&root, "real/below");
+    directory(&root, "real/below");
     symlink("real", root.path().join("link")).unwrap();
     for tree in [Tree::open(root.path()).unwrap(), Tree::open(root.path()).unwrap().without_openat2()] {
-        assert!(tree.folder(b"real/below").is_ok());
-        assert!(tree.folder(b"link/below").is_err());
-        assert!(tree.folder(b"link").is_err());
+        assert!(tree.directory(b"real/below").is_ok());
+        assert!(tree.directory(b"link/below").is_err());
+        assert!(tree.directory(b"link").is_err());
     }
 }
 
 #[test]
 fn links_are_listed_with_their_targets_and_not_followed() {
     let root = TempDir::new().unwrap();
-    folder(&root, "folder/below");
-    symlink("folder", root.path().join("link")).unwrap();
-    symlink("..", root.path().join("folder/up")).unwrap();
+    directory(&root, "directory/below");
+    symlink("directory", root.path().join("link")).unwrap();
+    symlink("..", root.path().join("directory/up")).unwrap();
     let long = "x/".repeat(2_000);
     symlink(&long, root.path().join("long")).unwrap();
     let (listing, tally) = walk(root.path(), 2);
     assert_eq!(tally.entries, 6);
-    for target in ["/link -> folder\n", "/folder/up -> ..\n", &format!("/long -> {long}\n")] {
+    for target in ["/link -> directory\n", "/directory/up -> ..\n", &format!("/long -> {long}\n")] {
         assert!(listing.contains(target), "{target}");
     }
 }
 
 #[test]
-fn a_root_that_is_no_folder_is_one_line() {
+fn a_root_that_is_no_directory_is_one_line() {
     let root = TempDir::new().unwrap();
     file(&root, "file");
-    folder(&root, "folder/below");
-    symlink("folder", root.path().join("link")).unwrap();
-    for (name, end) in [("file", "/file\n"), ("link", "/link -> folder\n")] {
+    directory(&root, "directory/below");
+    symlink("directory", root.path().join("link")).unwrap();
+    for (name, end) in [("file", "/file\n"), ("link", "/link -> directory\n")] {
         let (listing, tally) = walk(&root.path().join(name), 2);
         assert!(listing.ends_with(end), "{listing}");
         assert_eq!((listing.lines().count(), tally.entries), (1, 1));
@@ -197,8 +197,8 @@ fn a_missing_root_is_an_error_that_names_it() {
 #[test]
 fn what_is_left_out_is_known_by_what_it_is_not_by_its_path() {
     let root = TempDir::new().unwrap();
-    folder(&root, "a/data/below");
-    folder(&root, "b");
+    directory(&root, "a/data/below");
+    directory(&root, "b");
     symlink("../a/data", root.path().join("b/link")).unwrap();
     let left_out = Some(Identity::of_path(&root.path().join("b/link")).unwrap());
     let stop = AtomicBool::new(false);
@@ -224,12 +224,12 @@ fn what_is_gone_before_it_is_looked_at_is_counted() {
     let lines = Lines::new(b"/root/", None, Formatter::new(Owners::nobody()));
     let mut lister = Lister::new(&tree, lines);
     let names = b"gone\0here\0gone too\0".to_vec();
-    let (finished, tally) = lister.run(order::Task::Names { folder: b"".as_slice().into(), names });
+    let (finished, tally) = lister.run(order::Task::Names { directory: b"".as_slice().into(), names });
     assert!(finished.text.ends_with(b"/root/here\n"));
     let example = Some("`/root/gone`: No such file or directory (os error 2)".to_owned());
     assert_eq!(tally, Tally { entries: 1, unreadable: 2, example });
 
-    let (finished, tally) = lister.run(order::Task::Folder(b"gone/folder".to_vec()));
+    let (finished, tally) = lister.run(order::Task::Directory(b"gone/directory".to_vec()));
     assert!(finished.text.is_empty() && finished.then.is_empty());
     assert_eq!((tally.entries, tally.unreadable), (0, 1));
 }

@@ -1,4 +1,4 @@
-//! The root, and how the folders below it are opened.
+//! The root, and how the directories below it are opened.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 /// The kernel takes paths of one byte less.
 const PATH_MAX: usize = 4096;
 
-const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Which file it is, whatever its paths are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Of the folder itself, not of a link to it.
+    /// Of the directory itself, not of a link to it.
     pub(super) fn of(status: &Statx) -> Self {
         Self { device: (status.stx_dev_major, status.stx_dev_minor), inode: status.stx_ino }
     }
@@ -32,7 +32,7 @@ impl Identity {
 }
 
 /// What is known of an entry, links not followed, without mounting what is mounted on demand.
-pub(super) fn status(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> rustix::io::Result<Statx> {
+pub(super) fn status(directory: BorrowedFd<'_>, name: impl rustix::path::Arg) -> rustix::io::Result<Statx> {
     let wanted = StatxFlags::TYPE
         | StatxFlags::MODE
         | StatxFlags::NLINK
@@ -41,11 +41,11 @@ pub(super) fn status(folder: BorrowedFd<'_>, name: impl rustix::path::Arg) -> ru
         | StatxFlags::MTIME
         | StatxFlags::INO
         | StatxFlags::SIZE;
-    statx(folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, wanted)
+    statx(directory, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, wanted)
 }
 
-/// A folder that is walked. Everything below it is opened by its path from here, so that no more files are open than
-/// threads at work, however deep it goes (but for folders larger than a run, which stay open until they are read).
+/// A directory that is walked. Everything below it is opened by its path from here, so that no more files are open than
+/// threads at work, however deep it goes (but for directories larger than a run, which stay open until they are read).
 #[derive(Debug)]
 pub(super) struct Tree {
     root: OwnedFd,
@@ -55,7 +55,7 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn open(root: &Path) -> rustix::io::Result<Self> {
-        let root = openat(CWD, root, FOLDER | OFlags::RDONLY, Mode::empty())?;
+        let root = openat(CWD, root, DIRECTORY | OFlags::RDONLY, Mode::empty())?;
         Ok(Self { root, has_openat2: AtomicBool::new(true) })
     }
 
@@ -64,27 +64,27 @@ impl Tree {
         Self { has_openat2: AtomicBool::new(false), ..self }
     }
 
-    /// Whether the root is that folder or lies in it.
-    pub(super) fn lies_in(&self, folder: Identity) -> rustix::io::Result<bool> {
+    /// Whether the root is that directory or lies in it.
+    pub(super) fn lies_in(&self, directory: Identity) -> rustix::io::Result<bool> {
         let mut below: Option<Identity> = None;
         let mut at =
             self.root.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         loop {
             let here = Identity::of(&status(at.as_fd(), c".")?);
-            if here == folder {
+            if here == directory {
                 return Ok(true);
             }
             if below == Some(here) {
                 return Ok(false);
             }
             below = Some(here);
-            at = openat(&at, c"..", FOLDER | OFlags::PATH, Mode::empty())?;
+            at = openat(&at, c"..", DIRECTORY | OFlags::PATH, Mode::empty())?;
         }
     }
 
-    /// Opens a folder by its path from the root (empty: the root itself), for reading. No part of the path may be a
-    /// link, even one that was a folder just before.
-    pub(super) fn folder(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    /// Opens a directory by its path from the root (empty: the root itself), for reading. No part of the path may be a
+    /// link, even one that was a directory just before.
+    pub(super) fn directory(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
         let mut base: Option<OwnedFd> = None;
         let mut rest = path;
         while let Some(cut) = cut(rest) {
@@ -98,13 +98,13 @@ impl Tree {
         let base = base.unwrap_or(&self.root);
         let path = if path.is_empty() { b"." } else { path };
         if self.has_openat2.load(Ordering::Relaxed) {
-            match openat2(base, path, FOLDER | access, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            match openat2(base, path, DIRECTORY | access, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
                 // PERM is what a container's filter of system calls says; whoever else says it says it again below.
                 Err(Errno::NOSYS | Errno::PERM) => self.has_openat2.store(false, Ordering::Relaxed),
                 done => return done,
             }
         }
-        name_by_name(base, path, FOLDER | access)
+        name_by_name(base, path, DIRECTORY | access)
     }
 }
 
@@ -118,7 +118,7 @@ fn name_by_name(base: &OwnedFd, path: &[u8], flags: OFlags) -> rustix::io::Resul
     let mut names = path.split(|&byte| byte == b'/').peekable();
     let mut at: Option<OwnedFd> = None;
     while let Some(name) = names.next() {
-        let flags = if names.peek().is_some() { FOLDER | OFlags::PATH } else { flags };
+        let flags = if names.peek().is_some() { DIRECTORY | OFlags::PATH } else { flags };
         at = Some(openat(at.as_ref().unwrap_or(base), name, flags, Mode::empty())?);
     }
     at.ok_or(Errno::NOENT)

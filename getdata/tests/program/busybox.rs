@@ -30,10 +30,10 @@ fn busybox(path: &Path) -> Option<String> {
     }
 }
 
-/// All entries below a folder, and itself.
+/// All entries below a directory, and itself.
 fn entries(path: PathBuf) -> Vec<PathBuf> {
-    let is_folder = fs::symlink_metadata(&path).unwrap().is_dir();
-    let below = if is_folder {
+    let is_directory = fs::symlink_metadata(&path).unwrap().is_dir();
+    let below = if is_directory {
         fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect()
     } else {
         vec![]
@@ -67,12 +67,12 @@ fn every_kind_of_entry_looks_as_busybox_prints_it() {
 }
 
 fn plain_files(root: &Path) {
-    fs::create_dir_all(root.join("folder/below")).unwrap();
+    fs::create_dir_all(root.join("directory/below")).unwrap();
     for name in ["plain", "with blank", " leading", "trailing ", "é", "a -> b", "-dash", "comma,\"quote\""] {
         fs::write(root.join(name), name).unwrap();
     }
     File::create(root.join("huge")).unwrap().set_len(12_345_678_901).unwrap();
-    fs::hard_link(root.join("plain"), root.join("folder/again")).unwrap();
+    fs::hard_link(root.join("plain"), root.join("directory/again")).unwrap();
 }
 
 fn times(root: &Path) {
@@ -97,7 +97,7 @@ fn modes(root: &Path) {
     for mode in
         [0o0, 0o400, 0o644, 0o755, 0o777, 0o1666, 0o1755, 0o2644, 0o2755, 0o4644, 0o4755, 0o6666, 0o7777]
     {
-        for kind in ["file", "folder"] {
+        for kind in ["file", "directory"] {
             let path = root.join(format!("{kind} {mode:o}"));
             if kind == "file" {
                 drop(File::create(&path).unwrap())
@@ -105,7 +105,7 @@ fn modes(root: &Path) {
                 fs::create_dir(&path).unwrap()
             }
             // What nobody may look into could not be deleted after the test either.
-            let mode = if kind == "folder" { mode | 0o700 } else { mode };
+            let mode = if kind == "directory" { mode | 0o700 } else { mode };
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
     }

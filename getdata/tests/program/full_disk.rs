@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use crate::{Place, files};
 
-/// Mounts a small file system on the data folder, seen by nobody else.
+/// Mounts a small file system on the data directory, seen by nobody else.
 const MOUNT: &str = r#"mount -t tmpfs -o size=64k tmpfs "$DATA_DIR""#;
 
 /// Runs getdata, then shows what is left on that file system.

@@ -1,4 +1,4 @@
-//! The real binary in a throwaway folder.
+//! The real binary in a throwaway directory.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails in a test fails the test")]
 
@@ -15,28 +15,28 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A data folder and a folder to list, both empty.
+/// A data directory and a directory to list, both empty.
 struct Place {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Place {
     fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::create_dir(folder.path().join("data")).unwrap();
-        fs::create_dir(folder.path().join("root")).unwrap();
-        Self { folder }
+        let directory = TempDir::new().unwrap();
+        fs::create_dir(directory.path().join("data")).unwrap();
+        fs::create_dir(directory.path().join("root")).unwrap();
+        Self { directory }
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.directory.path().join("data")
     }
 
     fn root(&self) -> PathBuf {
-        self.folder.path().join("root")
+        self.directory.path().join("root")
     }
 
-    /// getdata with these two folders, and without what the tests' environment sets.
+    /// getdata with these two directories, and without what the tests' environment sets.
     fn getdata(&self) -> Command {
         let mut command = getdata();
         command.arg("--data-dir").arg(self.data()).arg("--root").arg(self.root());
@@ -71,9 +71,9 @@ fn getdata() -> Command {
     command
 }
 
-/// All regular files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+/// All regular files below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let below = |entry: fs::DirEntry| match entry.file_type().unwrap().is_dir() {
         true => files(&entry.path()),
         false => vec![entry.path()],

@@ -33,10 +33,10 @@ fn settings_come_from_variables_too_and_empty_ones_are_unset() {
 #[test]
 fn as_many_entries_are_listed_as_find_counts() {
     let place = Place::new();
-    for folder in 0..60 {
-        let folder = place.root().join(format!("{}/{folder}/more\nof\\it", folder % 7));
-        fs::create_dir_all(&folder).unwrap();
-        (0..20).for_each(|file| drop(File::create(folder.join(format!("{file}\t\u{85}"))).unwrap()));
+    for directory in 0..60 {
+        let directory = place.root().join(format!("{}/{directory}/more\nof\\it", directory % 7));
+        fs::create_dir_all(&directory).unwrap();
+        (0..20).for_each(|file| drop(File::create(directory.join(format!("{file}\t\u{85}"))).unwrap()));
     }
     let (output, log) = run(&mut place.getdata());
     assert_eq!(output.status.code(), Some(0), "{log}");
@@ -61,31 +61,31 @@ fn names_of_any_bytes_give_lines_of_utf_8() {
 }
 
 #[test]
-fn the_data_folder_is_left_out() {
+fn the_data_directory_is_left_out() {
     let place = Place::new();
     let (output, log) =
-        run(getdata().arg("--data-dir").arg(place.data()).arg("--root").arg(place.folder.path()));
+        run(getdata().arg("--data-dir").arg(place.data()).arg("--root").arg(place.directory.path()));
     assert_eq!(output.status.code(), Some(0), "{log}");
     assert_eq!(place.listing().lines().count(), 2, "{}", place.listing());
 }
 
 #[test]
-fn the_data_folder_itself_cannot_be_listed() {
+fn the_data_directory_itself_cannot_be_listed() {
     let place = Place::new();
     for root in ["", ".pipe"] {
         let root = place.data().join(root);
         let (output, log) = run(getdata().arg("--data-dir").arg(place.data()).arg("--root").arg(root));
         assert_eq!(output.status.code(), Some(1), "{log}");
-        assert!(log.contains("(--root) lies in the data folder (--data-dir)"), "{log}");
+        assert!(log.contains("(--root) lies in the data directory (--data-dir)"), "{log}");
         assert!(place.waiting().is_empty());
         place.assert_nothing_in_hand();
     }
 }
 
 #[test]
-fn a_missing_data_folder_is_named_and_the_status_is_1() {
+fn a_missing_data_directory_is_named_and_the_status_is_1() {
     let place = Place::new();
-    let missing = place.folder.path().join("missing");
+    let missing = place.directory.path().join("missing");
     let (output, log) = run(getdata().arg("--data-dir").arg(&missing).arg("--root").arg(place.root()));
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(log.contains(missing.to_str().unwrap()) && log.contains("--data-dir"), "{log}");
@@ -94,7 +94,7 @@ fn a_missing_data_folder_is_named_and_the_status_is_1() {
 #[test]
 fn a_missing_root_is_named_and_the_status_is_1() {
     let place = Place::new();
-    let missing = place.folder.path().join("missing");
+    let missing = place.directory.path().join("missing");
     let (output, log) = run(getdata().arg("--data-dir").arg(place.data()).arg("--root").arg(&missing));
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(log.contains(missing.to_str().unwrap()) && log.contains("--root"), "{log}");

@@ -44,7 +44,7 @@ fn it_stops_at_once_between_two_listings() {
 #[test]
 fn a_listing_that_fails_is_tried_again_at_the_next_interval() {
     let place = Place::new();
-    let late = place.folder.path().join("late");
+    let late = place.directory.path().join("late");
     let mut command = crate::getdata();
     command.arg("--data-dir").arg(place.data()).arg("--root").arg(&late).args(["--every", "20ms"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use service::{Context, Shutdown};
 
-use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines};
+use crate::fixture::{Directory, assert_keys_are_stable, document, line, lines};
 use crate::server::{Answer, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_document_is_posted_once_as_the_contract_says() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(1_000);
-    let outcome = folder.drain(&server, &[]).await;
+    let directory = Directory::with(1_000);
+    let outcome = directory.drain(&server, &[]).await;
     outcome.assert_done(1_000, 0);
-    folder.assert_handed_on();
+    directory.assert_handed_on();
     assert_eq!(server.count(), 1_000);
     assert_eq!(lines(&server), (1..=1_000).collect());
     assert_keys_are_stable(&[&server]);
@@ -25,7 +25,7 @@ async fn every_document_is_posted_once_as_the_contract_says() {
         assert_eq!(asked.headers["user-agent"], concat!("json-to-api/", env!("CARGO_PKG_VERSION")));
         assert!(asked.key().ends_with(&format!("-{}\"", line(&asked.body))), "{}", asked.key());
     }
-    let printed = folder.printed();
+    let printed = directory.printed();
     assert_eq!(printed.len(), 1_000);
     assert!(printed.values().all(|reply| reply == "{\"response\":\"ok\"}"));
 }
@@ -33,16 +33,16 @@ async fn every_document_is_posted_once_as_the_contract_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_blocks_of_a_batch_are_printed_when_it_is_said_to_be_done() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(10);
+    let directory = Directory::with(10);
     let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
     let context = Context { batches: Some(sender), ..Context::new(Shutdown::new()) };
-    let mut config = folder.config(&server, &[]);
+    let mut config = directory.config(&server, &[]);
     config.stage.once = false;
     let running = tokio::spawn(json_to_api::run(config, context.clone()));
     for batch in 1..=20 {
         done.recv().await.unwrap();
-        assert_eq!(folder.printed().len(), batch * 10);
-        folder.add((batch * 10 + 1)..=(batch * 10 + 10));
+        assert_eq!(directory.printed().len(), batch * 10);
+        directory.add((batch * 10 + 1)..=(batch * 10 + 10));
     }
     context.shutdown.request();
     running.await.unwrap().unwrap();
@@ -51,13 +51,13 @@ async fn the_blocks_of_a_batch_are_printed_when_it_is_said_to_be_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn path_and_query_of_the_url_are_kept_and_nothing_is_printed_without_log_docs() {
     let server = Server::start(|_| Answer::status(204)).await;
-    let folder = Folder::with(3);
+    let directory = Directory::with(3);
     let url = format!("{}/in/v1?kind=listing", server.url());
     let outcome =
-        crate::fixture::run(folder.config_for(&url, &["--log-docs", "false"]), Default::default()).await;
+        crate::fixture::run(directory.config_for(&url, &["--log-docs", "false"]), Default::default()).await;
     outcome.assert_done(3, 0);
     assert!(server.asked().iter().all(|asked| asked.request == "POST /in/v1?kind=listing HTTP/1.1"));
-    assert!(folder.printed().is_empty());
+    assert!(directory.printed().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,11 +74,11 @@ async fn what_the_api_or_json_refuses_is_rejected_byte_for_byte_and_in_order() {
     lines[10] = String::new();
     lines[11] = " \t\r".to_owned();
     lines[19] = format!("\"{}\"", "x".repeat(3 << 20));
-    let folder = Folder::holding(&lines.join("\n"));
-    let outcome = folder.drain(&server, &[]).await;
+    let directory = Directory::holding(&lines.join("\n"));
+    let outcome = directory.drain(&server, &[]).await;
     outcome.assert_done(984, 14);
-    folder.assert_handed_on();
-    let rejected = folder.rejected();
+    directory.assert_handed_on();
+    let rejected = directory.rejected();
     let expected: Vec<_> = [5, 7, 10, 20, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]
         .iter()
         .map(|line| lines[line - 1].trim_end_matches('\r').to_owned())
@@ -88,7 +88,7 @@ async fn what_the_api_or_json_refuses_is_rejected_byte_for_byte_and_in_order() {
     assert_eq!(rejected[1].1, "answered 413 Payload Too Large: {\"response\":\"ok\"}");
     assert_eq!(rejected[3].1, "longer than 1 MiB");
     assert_eq!(rejected[4].1, "answered 422 Unprocessable Entity: no\\nsuch thing");
-    assert_eq!(folder.printed().len(), 984);
+    assert_eq!(directory.printed().len(), 984);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,9 +98,9 @@ async fn retry_after_is_honoured_and_holds_up_no_other_document() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(200);
+    let directory = Directory::with(200);
     let start = Instant::now();
-    folder.drain(&server, &["--concurrency", "2"]).await.assert_done(200, 0);
+    directory.drain(&server, &["--concurrency", "2"]).await.assert_done(200, 0);
     assert!(start.elapsed() >= Duration::from_secs(2));
     let asked = server.asked();
     assert_eq!(asked.len(), 201);
@@ -118,8 +118,8 @@ async fn with_one_in_flight_the_order_is_kept_through_failures() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(40);
-    folder.drain(&server, &["--concurrency", "1"]).await.assert_done(36, 4);
+    let directory = Directory::with(40);
+    directory.drain(&server, &["--concurrency", "1"]).await.assert_done(36, 4);
     let mut order: Vec<_> = server.asked().iter().map(|asked| line(&asked.body)).collect();
     assert_eq!(order.len(), 40 + 3 * 4);
     assert!(order.is_sorted());
@@ -137,8 +137,8 @@ async fn a_redirect_is_not_followed_and_counts_as_a_wrong_set_up() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(5);
-    folder.drain(&server, &[]).await.assert_done(5, 0);
+    let directory = Directory::with(5);
+    directory.drain(&server, &[]).await.assert_done(5, 0);
     assert_eq!((server.count(), other.count()), (10, 0));
 }
 
@@ -163,10 +163,10 @@ async fn replies_of_every_kind_are_printed_on_one_line() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(20);
-    folder.drain(&server, &["--concurrency", "2"]).await.assert_done(20, 0);
+    let directory = Directory::with(20);
+    directory.drain(&server, &["--concurrency", "2"]).await.assert_done(20, 0);
     assert_eq!(server.count(), 20);
-    let printed = folder.printed();
+    let printed = directory.printed();
     let reply = |line| printed[&document(line)].as_str();
     assert_eq!(reply(1), "{\"two\":1}");
     assert_eq!(reply(2), format!("{}…", "x".repeat(64 << 10)));

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use service::Shutdown;
 
-use crate::fixture::{Folder, document, run};
+use crate::fixture::{Directory, document, run};
 use crate::server::{Answer, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_reused_and_no_sender_has_more_than_one() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(2_000);
-    folder.drain(&server, &["--http", "1", "--concurrency", "64"]).await.assert_done(2_000, 0);
+    let directory = Directory::with(2_000);
+    directory.drain(&server, &["--http", "1", "--concurrency", "64"]).await.assert_done(2_000, 0);
     // Each sender's first, and once more for each five seconds that a slow machine may have taken.
     assert!(server.connections() <= 64 * 4, "{}", server.connections());
     assert!(server.asked().iter().any(|asked| asked.connection == 0));
@@ -22,8 +22,8 @@ async fn connections_are_reused_and_no_sender_has_more_than_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_renewed_under_load() {
     let server = Server::slow(Duration::from_millis(2), |_| Answer::ok()).await;
-    let folder = Folder::with(400);
-    folder.drain(&server, &["--http", "1", "--concurrency", "1"]).await.assert_done(400, 0);
+    let directory = Directory::with(400);
+    directory.drain(&server, &["--http", "1", "--concurrency", "1"]).await.assert_done(400, 0);
     // 400 documents take 0.8 s at the least, and the only connection there is lives 0.15 s at the most.
     assert!(server.connections() >= 5, "{}", server.connections());
     let used: BTreeSet<_> = server.asked().iter().map(|asked| asked.connection).collect();
@@ -33,12 +33,12 @@ async fn connections_are_renewed_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn small_batches_one_after_the_other_share_connections() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(5);
+    let directory = Directory::with(5);
     for batch in 0..50 {
         let name = format!("listing-{batch:02}.json");
-        fs::write(folder.path().join(name), document(batch) + "\n").unwrap();
+        fs::write(directory.path().join(name), document(batch) + "\n").unwrap();
     }
-    let outcome = folder.drain(&server, &[]).await;
+    let outcome = directory.drain(&server, &[]).await;
     assert_eq!(outcome.batches.len(), 51);
     assert_eq!(server.count(), 55);
     // Were there new ones for each batch, there would be 55.
@@ -52,9 +52,9 @@ async fn the_load_spreads_over_all_replicas() {
         servers.push(Server::slow(Duration::from_millis(1), |_| Answer::ok()).await);
     }
     for replicas in [3, 5] {
-        let folder = Folder::with(6_000);
+        let directory = Directory::with(6_000);
         let before: Vec<_> = servers.iter().map(Server::count).collect();
-        let mut config = folder.config_for("http://api", &[]);
+        let mut config = directory.config_for("http://api", &[]);
         config.addresses = Some(servers[..replicas].iter().map(|server| server.address).collect());
         run(config, Shutdown::new()).await.assert_done(6_000, 0);
         let shares: BTreeMap<_, _> = servers[..replicas]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use service::{Context, Shutdown};
 use tokio::net::TcpListener;
 
-use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines, run};
+use crate::fixture::{Directory, assert_keys_are_stable, document, line, lines, run};
 use crate::server::{Answer, Http2, Server};
 
 /// An address at which nobody listens, on a loopback address that no other test uses.
@@ -18,8 +18,8 @@ async fn closed(ip: [u8; 4]) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_documents_reach_a_bad_api_that_gets_better() {
     let address = closed([127, 0, 7, 1]).await;
-    let folder = Folder::with(1_000);
-    let config = folder.config_for(&format!("http://{address}"), &["--timeout", "300ms"]);
+    let directory = Directory::with(1_000);
+    let config = directory.config_for(&format!("http://{address}"), &["--timeout", "300ms"]);
     let running = tokio::spawn(run(config, Shutdown::new()));
     tokio::time::sleep(Duration::from_millis(300)).await;
     let requests = AtomicUsize::new(0);
@@ -36,12 +36,12 @@ async fn a_thousand_documents_reach_a_bad_api_that_gets_better() {
         }
     });
     running.await.unwrap().assert_done(980, 20);
-    folder.assert_handed_on();
+    directory.assert_handed_on();
     assert_eq!(lines(&server), (1..=1_000).collect());
     assert_keys_are_stable(&[&server]);
-    let rejected: Vec<_> = folder.rejected().iter().map(|(document, _)| line(document)).collect();
+    let rejected: Vec<_> = directory.rejected().iter().map(|(document, _)| line(document)).collect();
     assert_eq!(rejected, (1..=20).map(|index| index * 50).collect::<Vec<_>>());
-    let printed = folder.printed();
+    let printed = directory.printed();
     assert!((1..=1_000).all(|line| printed.contains_key(&document(line)) != (line % 50 == 0)));
 }
 
@@ -57,11 +57,11 @@ async fn an_api_that_closes_connections_at_random_gets_every_document() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(500);
-    folder.drain(&server, &[]).await.assert_done(500, 0);
-    folder.assert_handed_on();
+    let directory = Directory::with(500);
+    directory.drain(&server, &[]).await.assert_done(500, 0);
+    directory.assert_handed_on();
     assert_eq!(lines(&server), (1..=500).collect());
-    assert_eq!(folder.printed().len(), 500);
+    assert_eq!(directory.printed().len(), 500);
     assert_keys_are_stable(&[&server]);
 }
 
@@ -72,8 +72,8 @@ async fn a_document_that_hangs_is_tried_again_and_holds_up_no_other() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(300);
-    folder.drain(&server, &["--concurrency", "4", "--timeout", "3s"]).await.assert_done(300, 0);
+    let directory = Directory::with(300);
+    directory.drain(&server, &["--concurrency", "4", "--timeout", "3s"]).await.assert_done(300, 0);
     let asked = server.asked();
     assert_eq!(asked.len(), 302);
     assert!(asked.iter().position(|asked| asked.before == 1) > Some(150));
@@ -85,9 +85,9 @@ async fn a_connection_closed_while_idle_costs_no_pause() {
     let server =
         Server::start(|_| Answer::Raw(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()]))
             .await;
-    let folder = Folder::with(300);
+    let directory = Directory::with(300);
     let start = std::time::Instant::now();
-    folder.drain(&server, &["--concurrency", "1"]).await.assert_done(300, 0);
+    directory.drain(&server, &["--concurrency", "1"]).await.assert_done(300, 0);
     // Were each of them to pause, that alone would take 15 s at the least.
     assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
     assert_keys_are_stable(&[&server]);
@@ -96,8 +96,8 @@ async fn a_connection_closed_while_idle_costs_no_pause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_that_refuse_are_passed_over() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(200);
-    let mut config = folder.config_for("http://api.invalid", &[]);
+    let directory = Directory::with(200);
+    let mut config = directory.config_for("http://api.invalid", &[]);
     config.addresses = Some(vec![closed([127, 0, 7, 2]).await, server.address, closed([127, 0, 7, 3]).await]);
     run(config, Shutdown::new()).await.assert_done(200, 0);
     assert_eq!(server.count(), 200);
@@ -106,16 +106,17 @@ async fn addresses_that_refuse_are_passed_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_does_not_resolve_is_waited_for_until_the_shutdown_releases_the_batch() {
-    let folder = Folder::with(10);
+    let directory = Directory::with(10);
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(run(folder.config_for("http://no.such.host.invalid", &[]), shutdown.clone()));
+    let running =
+        tokio::spawn(run(directory.config_for("http://no.such.host.invalid", &[]), shutdown.clone()));
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!running.is_finished());
     shutdown.request();
     let outcome = running.await.unwrap();
     outcome.result.unwrap();
     assert!(outcome.batches.is_empty());
-    assert!(folder.claim().join("input").exists());
+    assert!(directory.claim().join("input").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,10 +128,10 @@ async fn a_wrong_set_up_is_a_problem_of_readiness_until_it_is_mended() {
             move |_| if script.load(Ordering::Relaxed) { Answer::ok() } else { Answer::status(404) },
         )
         .await;
-    let folder = Folder::with(10);
+    let directory = Directory::with(10);
     let context = Context::new(Shutdown::new());
     let health = context.health.clone();
-    let running = tokio::spawn(json_to_api::run(folder.config(&server, &[]), context));
+    let running = tokio::spawn(json_to_api::run(directory.config(&server, &[]), context));
     server.asked_at_least(10).await;
     while health.is_ready().is_ok() || health.is_ready().is_err_and(|problems| problems.contains("starting"))
     {

@@ -1,4 +1,4 @@
-//! A data folder with a listing in it, and json-to-api at work on it.
+//! A data directory with a listing in it, and json-to-api at work on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 
 use crate::server::Server;
 
-/// A data folder.
-pub(crate) struct Folder {
-    folder: TempDir,
+/// A data directory.
+pub(crate) struct Directory {
+    directory: TempDir,
     printed: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -36,47 +36,47 @@ pub(crate) fn line(document: &str) -> usize {
     document.split('"').nth(7).unwrap().parse().unwrap()
 }
 
-impl Folder {
-    /// A folder with a listing of so many documents.
+impl Directory {
+    /// A directory with a listing of so many documents.
     pub(crate) fn with(documents: usize) -> Self {
         let lines: Vec<_> = (1..=documents).map(document).collect();
         Self::holding(&(lines.join("\n") + "\n"))
     }
 
-    /// A folder with a listing of this content.
+    /// A directory with a listing of this content.
     pub(crate) fn holding(content: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("listing.json"), content).unwrap();
-        Folder { folder, printed: Arc::default() }
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("listing.json"), content).unwrap();
+        Directory { directory, printed: Arc::default() }
     }
 
     /// Drops in a further listing, whole.
     pub(crate) fn add(&self, documents: std::ops::RangeInclusive<usize>) {
         let lines: Vec<_> = documents.map(document).collect();
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).unwrap();
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory).unwrap();
         file.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
         file.persist(self.path().join("listing.json")).unwrap();
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
-    /// Settings to drain the folder into a server.
+    /// Settings to drain the directory into a server.
     pub(crate) fn config(&self, server: &Server, arguments: &[&str]) -> Config {
         self.config_for(&server.url(), arguments)
     }
 
     pub(crate) fn config_for(&self, url: &str, arguments: &[&str]) -> Config {
-        let folder = self.path().to_str().unwrap();
-        let fixed = ["json-to-api", "--once", "--settle", "1ms", "--data-dir", folder, "--api-url", url];
+        let directory = self.path().to_str().unwrap();
+        let fixed = ["json-to-api", "--once", "--settle", "1ms", "--data-dir", directory, "--api-url", url];
         let mut config = Config::try_parse_from(fixed.iter().chain(arguments)).unwrap();
         let output: json_to_api::Output = self.printed.clone();
         config.output = Some(output);
         config
     }
 
-    /// Drains the folder into a server.
+    /// Drains the directory into a server.
     pub(crate) async fn drain(&self, server: &Server, arguments: &[&str]) -> Outcome {
         run(self.config(server, arguments), Shutdown::new()).await
     }
@@ -118,7 +118,7 @@ impl Folder {
         assert!(self.files_in(".pipe").is_empty(), "{:?}", self.files_in(".pipe"));
     }
 
-    /// The folder of the claim.
+    /// The directory of the claim.
     pub(crate) fn claim(&self) -> PathBuf {
         let stage = self.path().join(".pipe/1/json-to-api");
         let claims: Vec<_> = fs::read_dir(stage).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -126,13 +126,13 @@ impl Folder {
         claims[0].clone()
     }
 
-    fn files_in(&self, folder: &str) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.path().join(folder)) else { return Vec::new() };
+    fn files_in(&self, directory: &str) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.path().join(directory)) else { return Vec::new() };
         let mut files = Vec::new();
         for path in entries.map(|entry| entry.unwrap().path()) {
             if path.is_file() {
                 files.push(path);
-            } else if folder == ".pipe" {
+            } else if directory == ".pipe" {
                 files.extend(below(&path));
             }
         }
@@ -140,8 +140,8 @@ impl Folder {
     }
 }
 
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }
 

@@ -8,17 +8,17 @@ use h2::Reason;
 use service::{Context, Shutdown};
 use tokio::net::TcpListener;
 
-use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines, run};
+use crate::fixture::{Directory, assert_keys_are_stable, document, line, lines, run};
 use crate::server::{Answer, Asked, Http2, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_document_is_posted_once_on_few_connections() {
     for setting in ["auto", "2"] {
         let server = Server::with_http2(Http2::Speak, |_| Answer::ok()).await;
-        let folder = Folder::with(1_000);
+        let directory = Directory::with(1_000);
         let start = Instant::now();
-        folder.drain(&server, &["--http", setting, "--header", "x-mine: 1"]).await.assert_done(1_000, 0);
-        folder.assert_handed_on();
+        directory.drain(&server, &["--http", setting, "--header", "x-mine: 1"]).await.assert_done(1_000, 0);
+        directory.assert_handed_on();
         assert_eq!((server.count(), lines(&server)), (1_000, (1..=1_000).collect()));
         assert_keys_are_stable(&[&server]);
         for asked in server.asked() {
@@ -29,8 +29,8 @@ async fn every_document_is_posted_once_on_few_connections() {
             assert_eq!(asked.headers["user-agent"], concat!("json-to-api/", env!("CARGO_PKG_VERSION")));
             assert_eq!(asked.headers["x-mine"], "1");
         }
-        assert!(folder.printed().values().all(|reply| reply == "{\"response\":\"ok\"}"));
-        assert_eq!(folder.printed().len(), 1_000);
+        assert!(directory.printed().values().all(|reply| reply == "{\"response\":\"ok\"}"));
+        assert_eq!(directory.printed().len(), 1_000);
         // Four, and four more for each time that they may have become too old.
         let renewals = start.elapsed().as_millis() / 300 + 1;
         assert!(
@@ -46,8 +46,8 @@ async fn every_document_is_posted_once_on_few_connections() {
 async fn an_api_of_http_1_is_recognised_by_its_answer_and_remembered() {
     for http2 in [Http2::Close, Http2::Refuse, Http2::Hang] {
         let server = Server::with_http2(http2, |_| Answer::ok()).await;
-        let folder = Folder::with(1_000);
-        folder.drain(&server, &["--timeout", "3s"]).await.assert_done(1_000, 0);
+        let directory = Directory::with(1_000);
+        directory.drain(&server, &["--timeout", "3s"]).await.assert_done(1_000, 0);
         assert_eq!(server.count(), 1_000, "{http2:?}");
         assert!(server.asked().iter().all(|asked| asked.request == "POST / HTTP/1.1"));
         // Each of the four crews may have asked before the first heard the answer.
@@ -58,8 +58,8 @@ async fn an_api_of_http_1_is_recognised_by_its_answer_and_remembered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn http_1_alone_is_spoken_where_that_is_set() {
     let server = Server::with_http2(Http2::Speak, |_| Answer::ok()).await;
-    let folder = Folder::with(200);
-    folder.drain(&server, &["--http", "1"]).await.assert_done(200, 0);
+    let directory = Directory::with(200);
+    directory.drain(&server, &["--http", "1"]).await.assert_done(200, 0);
     assert!(server.asked().iter().all(|asked| asked.request == "POST / HTTP/1.1"));
     assert_eq!(server.prefaces(), 0);
 }
@@ -67,10 +67,10 @@ async fn http_1_alone_is_spoken_where_that_is_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_of_http_1_is_reported_where_http_2_is_set() {
     let server = Server::with_http2(Http2::Refuse, |_| Answer::ok()).await;
-    let folder = Folder::with(3);
+    let directory = Directory::with(3);
     let context = Context::new(Shutdown::new());
     let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
-    let running = tokio::spawn(json_to_api::run(folder.config(&server, &["--http", "2"]), context));
+    let running = tokio::spawn(json_to_api::run(directory.config(&server, &["--http", "2"]), context));
     while !health.is_ready().is_err_and(|problem| problem.contains("api: ")) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -79,7 +79,7 @@ async fn an_api_of_http_1_is_reported_where_http_2_is_set() {
     shutdown.request();
     running.await.unwrap().unwrap();
     assert_eq!(server.count(), 0);
-    assert!(folder.claim().join("input").exists());
+    assert!(directory.claim().join("input").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,13 +98,13 @@ async fn a_bad_api_gets_every_document() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(400);
+    let directory = Directory::with(400);
     let rejected = (1..=400).filter(|line| line % 19 == 7).count() as u64;
-    folder.drain(&server, &["--http", "2", "--timeout", "1s"]).await.assert_done(400 - rejected, rejected);
-    folder.assert_handed_on();
+    directory.drain(&server, &["--http", "2", "--timeout", "1s"]).await.assert_done(400 - rejected, rejected);
+    directory.assert_handed_on();
     assert_eq!(lines(&server), (1..=400).collect());
     assert_keys_are_stable(&[&server]);
-    let printed = folder.printed();
+    let printed = directory.printed();
     assert!((1..=400).all(|line| printed.contains_key(&document(line)) != (line % 19 == 7)));
 }
 
@@ -117,8 +117,8 @@ async fn with_one_in_flight_the_order_is_kept_through_failures() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(40);
-    folder.drain(&server, &["--http", "2", "--concurrency", "1"]).await.assert_done(40, 0);
+    let directory = Directory::with(40);
+    directory.drain(&server, &["--http", "2", "--concurrency", "1"]).await.assert_done(40, 0);
     let asked: Vec<_> = server.asked().iter().map(|asked| line(&asked.body)).collect();
     assert!(asked.is_sorted(), "{asked:?}");
 }
@@ -133,8 +133,8 @@ async fn an_api_that_asks_for_http_1_gets_it() {
         }
     })
     .await;
-    let folder = Folder::with(300);
-    folder.drain(&server, &[]).await.assert_done(300, 0);
+    let directory = Directory::with(300);
+    directory.drain(&server, &[]).await.assert_done(300, 0);
     let of_http2 = server.asked().iter().filter(|asked| asked.request.ends_with("HTTP/2")).count();
     assert!((1..=64 * 2).contains(&of_http2), "{of_http2}");
 }
@@ -147,8 +147,8 @@ async fn connections_are_renewed_under_load_and_the_load_spreads() {
         let delay = Duration::from_millis(5);
         servers.push(Server::listen(listener, delay, None, Http2::Speak, |_| Answer::ok()));
     }
-    let folder = Folder::with(20_000);
-    let mut config = folder.config_for("http://api", &["--http", "2"]);
+    let directory = Directory::with(20_000);
+    let mut config = directory.config_for("http://api", &["--http", "2"]);
     config.addresses = Some(servers.iter().map(|server| server.address).collect());
     run(config, Shutdown::new()).await.assert_done(20_000, 0);
     // 64 at a time for 5 ms each take 1.5 s at the least, and no connection lives longer than 0.6 s.
@@ -164,8 +164,8 @@ async fn a_connection_that_hangs_holds_up_no_other_document() {
     let script = |asked: &Asked| if asked.connection == 0 { Answer::Hang } else { Answer::ok() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::listen(listener, Duration::from_millis(5), None, Http2::Speak, script);
-    let folder = Folder::with(5_000);
-    folder.drain(&server, &["--http", "2", "--timeout", "200ms"]).await.assert_done(5_000, 0);
+    let directory = Directory::with(5_000);
+    directory.drain(&server, &["--http", "2", "--timeout", "200ms"]).await.assert_done(5_000, 0);
     let hung = server.asked().iter().filter(|asked| asked.connection == 0).count();
     // No more than the crew's senders, once each: for the next documents, before it is too old, they find another.
     assert!((1..=16).contains(&hung), "{hung}");
@@ -175,12 +175,12 @@ async fn a_connection_that_hangs_holds_up_no_other_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn small_batches_one_after_the_other_share_connections() {
     let server = Server::with_http2(Http2::Speak, |_| Answer::ok()).await;
-    let folder = Folder::with(5);
+    let directory = Directory::with(5);
     for batch in 0..50 {
         let name = format!("listing-{batch:02}.json");
-        fs::write(folder.path().join(name), document(batch) + "\n").unwrap();
+        fs::write(directory.path().join(name), document(batch) + "\n").unwrap();
     }
-    let outcome = folder.drain(&server, &["--http", "2"]).await;
+    let outcome = directory.drain(&server, &["--http", "2"]).await;
     assert_eq!(outcome.batches.len(), 51);
     assert_eq!(server.count(), 55);
     assert!(server.connections() <= 40, "{}", server.connections());
@@ -196,17 +196,17 @@ async fn a_shutdown_in_mid_batch_releases_it() {
             },
         )
         .await;
-    let folder = Folder::with(200);
+    let directory = Directory::with(200);
     let shutdown = Shutdown::new();
     let running =
-        tokio::spawn(run(folder.config(&server, &["--http", "2", "--timeout", "1s"]), shutdown.clone()));
+        tokio::spawn(run(directory.config(&server, &["--http", "2", "--timeout", "1s"]), shutdown.clone()));
     server.asked_at_least(120).await;
     shutdown.request();
     let outcome = running.await.unwrap();
     outcome.result.unwrap();
     assert!(outcome.batches.is_empty());
-    assert!(folder.claim().join("input").exists());
+    assert!(directory.claim().join("input").exists());
     let second = Server::with_http2(Http2::Speak, |_| Answer::ok()).await;
-    folder.drain(&second, &["--http", "2"]).await.assert_done(200, 0);
+    directory.drain(&second, &["--http", "2"]).await.assert_done(200, 0);
     assert_keys_are_stable(&[&server, &second]);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use service::Shutdown;
 
-use crate::fixture::{Folder, assert_keys_are_stable, line, lines, run};
+use crate::fixture::{Directory, assert_keys_are_stable, line, lines, run};
 use crate::server::{Answer, Server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,24 +17,24 @@ async fn a_released_batch_goes_on_where_it_stopped() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(3_000);
+    let directory = Directory::with(3_000);
     for stop_at in [500, 1_700] {
         let shutdown = Shutdown::new();
-        let running = tokio::spawn(run(folder.config(&server, &[]), shutdown.clone()));
+        let running = tokio::spawn(run(directory.config(&server, &[]), shutdown.clone()));
         server.asked_at_least(stop_at).await;
         shutdown.request();
         let outcome = running.await.unwrap();
         outcome.result.unwrap();
         assert!(outcome.batches.is_empty());
-        assert!(folder.claim().join("input").exists());
+        assert!(directory.claim().join("input").exists());
     }
-    folder.drain(&server, &[]).await.assert_done(2_700, 300);
-    folder.assert_handed_on();
+    directory.drain(&server, &[]).await.assert_done(2_700, 300);
+    directory.assert_handed_on();
     // What was in flight was waited for, and what was answered was saved.
     assert_eq!(server.count(), 3_000);
     assert_eq!(lines(&server).len(), 3_000);
     assert_keys_are_stable(&[&server]);
-    let rejected: Vec<_> = folder.rejected().iter().map(|(document, _)| line(document)).collect();
+    let rejected: Vec<_> = directory.rejected().iter().map(|(document, _)| line(document)).collect();
     assert_eq!(rejected, (1..=300).map(|index| index * 10).collect::<Vec<_>>());
 }
 
@@ -45,13 +45,13 @@ async fn what_hangs_at_the_shutdown_is_sent_again_by_the_next_owner() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(100);
+    let directory = Directory::with(100);
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(run(folder.config(&server, &["--timeout", "60s"]), shutdown.clone()));
+    let running = tokio::spawn(run(directory.config(&server, &["--timeout", "60s"]), shutdown.clone()));
     server.asked_at_least(100).await;
     shutdown.request();
     running.await.unwrap().result.unwrap();
-    folder.drain(&server, &[]).await.assert_done(100, 0);
+    directory.drain(&server, &[]).await.assert_done(100, 0);
     assert_eq!(server.count(), 101);
     assert_eq!(line(&server.asked()[100].body), 13);
     assert_keys_are_stable(&[&server]);
@@ -60,12 +60,12 @@ async fn what_hangs_at_the_shutdown_is_sent_again_by_the_next_owner() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_whose_batch_was_taken_over_sends_nothing_more() {
     let server = Server::slow(Duration::from_millis(1), |_| Answer::ok()).await;
-    let folder = Folder::with(20_000);
-    let running = tokio::spawn(run(folder.config(&server, &["--concurrency", "8"]), Shutdown::new()));
+    let directory = Directory::with(20_000);
+    let running = tokio::spawn(run(directory.config(&server, &["--concurrency", "8"]), Shutdown::new()));
     server.asked_at_least(200).await;
-    let claim = folder.claim();
+    let claim = directory.claim();
     // Out of every stage's sight, so that nobody carries on.
-    let elsewhere = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
+    let elsewhere = tempfile::tempdir_in(directory.path().parent().unwrap()).unwrap();
     exchange(&claim, &elsewhere.path().join("taken"));
     let outcome = running.await.unwrap();
     assert!(outcome.batches.is_empty());
@@ -82,23 +82,23 @@ async fn a_damaged_journal_counts_up_to_the_damage() {
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(3_000);
+    let directory = Directory::with(3_000);
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(run(folder.config(&server, &[]), shutdown.clone()));
+    let running = tokio::spawn(run(directory.config(&server, &[]), shutdown.clone()));
     server.asked_at_least(2_000).await;
     shutdown.request();
     running.await.unwrap().result.unwrap();
-    let journal = journal(&folder.claim());
+    let journal = journal(&directory.claim());
     let mut bytes = fs::read(&journal).unwrap();
     let half = bytes.len() / 2;
     bytes[half] ^= 1;
     fs::write(&journal, bytes).unwrap();
-    folder.drain(&server, &[]).await.assert_done(2_970, 30);
-    folder.assert_handed_on();
+    directory.drain(&server, &[]).await.assert_done(2_970, 30);
+    directory.assert_handed_on();
     assert!(server.count() > 3_000);
     assert_eq!(lines(&server).len(), 3_000);
     assert_keys_are_stable(&[&server]);
-    let rejected: Vec<_> = folder.rejected().iter().map(|(document, _)| line(document)).collect();
+    let rejected: Vec<_> = directory.rejected().iter().map(|(document, _)| line(document)).collect();
     assert_eq!(rejected, (1..=30).map(|index| index * 100).collect::<Vec<_>>());
 }
 

@@ -7,19 +7,19 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Folder, assert_keys_are_stable, document, line, lines};
+use crate::fixture::{Directory, assert_keys_are_stable, document, line, lines};
 use crate::server::{Answer, Server};
 
-fn program(folder: &Path, arguments: &[&str]) -> Command {
+fn program(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_json-to-api"));
-    command.env_clear().arg("--once").args(["--settle", "1ms", "--data-dir"]).arg(folder).args(arguments);
+    command.env_clear().arg("--once").args(["--settle", "1ms", "--data-dir"]).arg(directory).args(arguments);
     command
 }
 
 /// Runs the program to its end; it must fail, and say why once.
 fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let output: Output = program(folder.path(), arguments).output().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let output: Output = program(directory.path(), arguments).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -41,11 +41,11 @@ fn what_cannot_be_used_is_named_with_its_setting() {
         (["--header", "Host: secret"], "--header number 1 cannot be sent: `host` cannot be set"),
         (["--header", "@/no/such/file"], "--header file `/no/such/file` cannot be read: No such file"),
         (["--ca-file", "/no/such/file"], "--ca-file `/no/such/file` cannot be read"),
-        (["--data-dir", "/no/such/folder"], "/no/such/folder"),
+        (["--data-dir", "/no/such/directory"], "/no/such/directory"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_json-to-api"));
-        command.env_clear().env("DATA_DIR", folder.path()).arg("--once").args(arguments);
+        command.env_clear().env("DATA_DIR", directory.path()).arg("--once").args(arguments);
         let output = command.output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{message}");
@@ -72,8 +72,8 @@ fn what_the_parser_refuses_ends_with_2_and_names_its_setting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environment_sets_it_up_and_empty_variables_count_as_unset() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(3);
-    let mut command = program(folder.path(), &[]);
+    let directory = Directory::with(3);
+    let mut command = program(directory.path(), &[]);
     command.envs([
         ("API_URL", server.url().as_str()),
         ("HEADER", "X-A: 1\n\nX-B: 2\n"),
@@ -91,8 +91,8 @@ async fn the_environment_sets_it_up_and_empty_variables_count_as_unset() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_go_to_standard_output_and_nothing_else() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(500);
-    let mut command = program(folder.path(), &["--api-url", &server.url(), "--concurrency", "1"]);
+    let directory = Directory::with(500);
+    let mut command = program(directory.path(), &["--api-url", &server.url(), "--concurrency", "1"]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let expected: String = (1..=500)
@@ -110,8 +110,8 @@ async fn a_closed_or_full_standard_output_loses_no_document() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     for (output, warning) in [(Stdio::from(writer), "is closed"), (Stdio::from(full), "fails")] {
         let server = Server::start(|_| Answer::ok()).await;
-        let folder = Folder::with(2_000);
-        let mut command = program(folder.path(), &["--api-url", &server.url()]);
+        let directory = Directory::with(2_000);
+        let mut command = program(directory.path(), &["--api-url", &server.url()]);
         command.stdout(output).stderr(Stdio::piped());
         let output =
             tokio::task::spawn_blocking(move || command.spawn().unwrap().wait_with_output().unwrap());
@@ -120,16 +120,16 @@ async fn a_closed_or_full_standard_output_loses_no_document() {
         assert_eq!(output.status.code(), Some(0), "{message}");
         assert_eq!(message.matches(warning).count(), 1, "{message}");
         assert_eq!(lines(&server), (1..=2_000).collect());
-        folder.assert_handed_on();
+        directory.assert_handed_on();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standard_output_that_nobody_reads_does_not_hold_up_the_shutdown() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(20_000);
+    let directory = Directory::with(20_000);
     let mut child =
-        program(folder.path(), &["--api-url", &server.url()]).stdout(Stdio::piped()).spawn().unwrap();
+        program(directory.path(), &["--api-url", &server.url()]).stdout(Stdio::piped()).spawn().unwrap();
     let _unread = child.stdout.take().unwrap();
     // More than the pipe holds, so that the printing has begun to wait.
     server.asked_at_least(1_000).await;
@@ -142,15 +142,17 @@ async fn a_standard_output_that_nobody_reads_does_not_hold_up_the_shutdown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_releases_the_batch_and_the_next_start_goes_on() {
     let server = Server::slow(Duration::from_millis(1), |_| Answer::ok()).await;
-    let folder = Folder::with(3_000);
-    let child = program(folder.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
+    let directory = Directory::with(3_000);
+    let child =
+        program(directory.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
     server.asked_at_least(1_000).await;
     signal(&child, "-TERM");
     assert_eq!(end(child).await, Some(0));
-    let child = program(folder.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
+    let child =
+        program(directory.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
     assert_eq!(end(child).await, Some(0));
     assert_eq!(server.count(), 3_000);
-    folder.assert_handed_on();
+    directory.assert_handed_on();
     assert_keys_are_stable(&[&server]);
 }
 
@@ -162,19 +164,20 @@ async fn after_kills_no_more_than_what_was_in_flight_and_a_thousand_is_sent_twic
         _ => Answer::ok(),
     })
     .await;
-    let folder = Folder::with(6_000);
+    let directory = Directory::with(6_000);
     let mut kills = 0;
     for stop_at in [700, 2_500, 5_500] {
         let child =
-            program(folder.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
+            program(directory.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
         server.asked_at_least(stop_at).await;
         signal(&child, "-KILL");
         assert_eq!(end(child).await, None);
         kills += 1;
     }
-    let child = program(folder.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
+    let child =
+        program(directory.path(), &["--api-url", &server.url(), "--log-docs", "false"]).spawn().unwrap();
     assert_eq!(end(child).await, Some(0));
-    folder.assert_handed_on();
+    directory.assert_handed_on();
     assert_eq!(lines(&server), (1..=6_000).collect());
     assert_keys_are_stable(&[&server]);
 
@@ -185,7 +188,7 @@ async fn after_kills_no_more_than_what_was_in_flight_and_a_thousand_is_sent_twic
     let twice: usize = times.iter().map(|(body, times)| times - needed(body)).sum();
     assert!(twice <= kills * (64 + 1_000), "{twice}");
     let refused = times.keys().filter(|body| body.len() % 7 == 1).count();
-    assert_eq!(folder.rejected().len(), refused);
+    assert_eq!(directory.rejected().len(), refused);
 }
 
 /// The numbers of the documents whose blocks are whole.
@@ -198,8 +201,8 @@ fn printed(output: &str) -> BTreeSet<usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_the_next_run_prints_what_the_killed_one_had_not_yet_printed() {
     let server = Server::start(|_| Answer::ok()).await;
-    let folder = Folder::with(6_000);
-    let mut command = program(folder.path(), &["--api-url", &server.url()]);
+    let directory = Directory::with(6_000);
+    let mut command = program(directory.path(), &["--api-url", &server.url()]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut unread = child.stdout.take().unwrap();
     // More than the pipe holds: most of the blocks are still with the program.
@@ -211,13 +214,13 @@ async fn after_a_kill_the_next_run_prints_what_the_killed_one_had_not_yet_printe
     let first = printed(&output);
     assert!(!first.is_empty() && first.len() < 1_000, "{}", first.len());
 
-    let mut command = program(folder.path(), &["--api-url", &server.url()]);
+    let mut command = program(directory.path(), &["--api-url", &server.url()]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let second = printed(&String::from_utf8(output.stdout).unwrap());
     assert_eq!(&first | &second, (1..=6_000).collect());
     assert_keys_are_stable(&[&server]);
-    folder.assert_handed_on();
+    directory.assert_handed_on();
 }
 
 #[test]

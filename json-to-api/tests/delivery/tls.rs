@@ -11,7 +11,7 @@ use service::{Context, Shutdown};
 use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
 
-use crate::fixture::{Folder, lines, run};
+use crate::fixture::{Directory, lines, run};
 use crate::server::{Answer, Http2, Server};
 
 /// An authority, whose certificate lies in a file.
@@ -60,9 +60,9 @@ async fn documents_go_over_tls_to_names_and_addresses_that_the_file_vouches_for(
     let authority = Authority::new("ours");
     for host in ["api.example", "127.0.0.1"] {
         let server = Server::with_tls(authority.certify(host, &[]), Http2::Close, |_| Answer::ok()).await;
-        let folder = Folder::with(200);
+        let directory = Directory::with(200);
         let url = format!("https://{host}:{}", server.address.port());
-        let mut config = folder.config_for(&url, &["--ca-file", authority.path()]);
+        let mut config = directory.config_for(&url, &["--ca-file", authority.path()]);
         config.addresses = Some(vec![server.address]);
         run(config, Shutdown::new()).await.assert_done(200, 0);
         assert_eq!(lines(&server), (1..=200).collect());
@@ -77,11 +77,11 @@ async fn an_api_that_cannot_be_trusted_gets_nothing_and_is_reported() {
         [(&right, "127.0.0.2", "not valid for name"), (&wrong, "127.0.0.1", "UnknownIssuer")]
     {
         let server = Server::with_tls(authority.certify(name, &[]), Http2::Close, |_| Answer::ok()).await;
-        let folder = Folder::with(3);
+        let directory = Directory::with(3);
         let url = format!("https://127.0.0.1:{}", server.address.port());
         let context = Context::new(Shutdown::new());
         let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
-        let config = folder.config_for(&url, &["--ca-file", right.path()]);
+        let config = directory.config_for(&url, &["--ca-file", right.path()]);
         let running = tokio::spawn(json_to_api::run(config, context));
         while !health.is_ready().is_err_and(|problem| problem.contains("api: ")) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -91,7 +91,7 @@ async fn an_api_that_cannot_be_trusted_gets_nothing_and_is_reported() {
         shutdown.request();
         running.await.unwrap().unwrap();
         assert_eq!(server.count(), 0);
-        assert!(folder.claim().join("input").exists());
+        assert!(directory.claim().join("input").exists());
     }
 }
 
@@ -107,9 +107,9 @@ async fn the_version_is_agreed_on() {
     ] {
         let server =
             Server::with_tls(authority.certify("127.0.0.1", protocols), Http2::Speak, |_| Answer::ok()).await;
-        let folder = Folder::with(200);
+        let directory = Directory::with(200);
         let url = format!("https://127.0.0.1:{}", server.address.port());
-        let config = folder.config_for(&url, &["--ca-file", authority.path(), "--http", setting]);
+        let config = directory.config_for(&url, &["--ca-file", authority.path(), "--http", setting]);
         run(config, Shutdown::new()).await.assert_done(200, 0);
         assert_eq!(lines(&server), (1..=200).collect());
         let asked = server.asked();
@@ -123,11 +123,11 @@ async fn an_api_that_does_not_agree_on_http_2_is_reported_where_that_is_set() {
     for protocols in [&["http/1.1"][..], &[]] {
         let server =
             Server::with_tls(authority.certify("127.0.0.1", protocols), Http2::Close, |_| Answer::ok()).await;
-        let folder = Folder::with(3);
+        let directory = Directory::with(3);
         let url = format!("https://127.0.0.1:{}", server.address.port());
         let context = Context::new(Shutdown::new());
         let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
-        let config = folder.config_for(&url, &["--ca-file", authority.path(), "--http", "2"]);
+        let config = directory.config_for(&url, &["--ca-file", authority.path(), "--http", "2"]);
         let running = tokio::spawn(json_to_api::run(config, context));
         while !health.is_ready().is_err_and(|problem| problem.contains("api: ")) {
             tokio::time::sleep(Duration::from_millis(1)).await;

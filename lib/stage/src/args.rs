@@ -13,8 +13,8 @@ const DATA_DIR: &str = "/data";
 /// The settings of a stage.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StageArgs {
-    /// The folder that the stages share
-    #[arg(long, env, default_value = DATA_DIR, value_name = "FOLDER")]
+    /// The directory that the stages share
+    #[arg(long, env, default_value = DATA_DIR, value_name = "DIRECTORY")]
     pub data_dir: PathBuf,
 
     /// Drain what is there, then exit; files that others still write or hold are left
@@ -24,7 +24,7 @@ pub struct StageArgs {
     )]
     pub once: bool,
 
-    /// How often the folder is looked through in case no file event came
+    /// How often the directory is looked through in case no file event came
     #[arg(long, env, value_name = "DURATION", value_parser = interval, default_value = "2s")]
     pub rescan_interval: Duration,
 

@@ -1,7 +1,7 @@
 //! The loop that the three stages share: watch, scan, claim, process, commit, hand on.
 //!
 //! A stage brings its [`Spec`], its settings and a [`Process`]; [`run`] does the rest until the
-//! shutdown, or with `--once` until the folder is drained. It decides when to look and what to do with
+//! shutdown, or with `--once` until the directory is drained. It decides when to look and what to do with
 //! errors. How files change hands is the `volume` crate's affair, what is made of them the stage's.
 //!
 //! The scan is the truth; events of the file system only wake it early, and spare it some reading.
@@ -37,12 +37,12 @@ use crate::worker::Worker;
 /// `process` is called on a thread of its own within the caller's runtime.
 ///
 /// # Errors
-/// The data folder can't be used; with `--once` also that a batch failed. Without it, failures are
+/// The data directory can't be used; with `--once` also that a batch failed. Without it, failures are
 /// reported and tried again.
 pub async fn run(spec: Spec, args: StageArgs, process: impl Process, context: Context) -> anyhow::Result<()> {
     let volume = Volume::open(&args.data_dir)?;
     for fallback in volume.fallbacks() {
-        warn!(folder = %args.data_dir.display(), "the volume lacks something: {fallback}");
+        warn!(directory = %args.data_dir.display(), "the volume lacks something: {fallback}");
     }
     let wake = Wake::new().context("failed to make what the stage's loop sleeps on")?;
     context.shutdown.on_request({

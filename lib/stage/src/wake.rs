@@ -1,4 +1,4 @@
-//! What a stage's loop sleeps on: a bell, and the events of the data folder.
+//! What a stage's loop sleeps on: a bell, and the events of the data directory.
 //!
 //! The loop waits for both by itself: no thread stands between an event and the work that it asks for.
 
@@ -84,10 +84,10 @@ mod tests {
     const SPEC: Spec = Spec { name: "test", input: Some("txt"), output: Some("csv") };
 
     fn watched() -> (TempDir, Volume) {
-        let folder = tempfile::tempdir().unwrap();
-        let volume = Volume::open(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let volume = Volume::open(directory.path()).unwrap();
         volume.watch(SPEC).expect("this machine has file events");
-        (folder, volume)
+        (directory, volume)
     }
 
     #[test]
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "it plays the people who drop files")]
-    fn a_file_moved_into_the_folder_ends_the_sleep() {
-        let ((folder, volume), wake) = (watched(), Wake::new().unwrap());
-        let (outside, path) = (tempfile::tempdir().unwrap(), folder.path().join("listing.txt"));
+    fn a_file_moved_into_the_directory_ends_the_sleep() {
+        let ((directory, volume), wake) = (watched(), Wake::new().unwrap());
+        let (outside, path) = (tempfile::tempdir().unwrap(), directory.path().join("listing.txt"));
         std::fs::write(outside.path().join("new"), "x").unwrap();
         let mover = thread::spawn(move || std::fs::rename(outside.path().join("new"), path).unwrap());
         assert!(wake.sleep_unless_told(&volume, LONG));
@@ -120,12 +120,12 @@ mod tests {
 
     #[test]
     fn only_the_stages_own_files_end_the_sleep() {
-        let ((folder, volume), wake) = (watched(), Wake::new().unwrap());
+        let ((directory, volume), wake) = (watched(), Wake::new().unwrap());
         for other in ["listing.csv", "listing-7.json", "other.txt"] {
-            std::fs::write(folder.path().join(other), "x").unwrap();
+            std::fs::write(directory.path().join(other), "x").unwrap();
         }
         assert!(!wake.sleep_unless_told(&volume, Duration::ZERO));
-        std::fs::write(folder.path().join("listing-7.txt"), "x").unwrap();
+        std::fs::write(directory.path().join("listing-7.txt"), "x").unwrap();
         assert!(wake.sleep_unless_told(&volume, Duration::ZERO));
     }
 }

@@ -42,40 +42,40 @@ impl Process for Copy {
 }
 
 struct Stage {
-    folder: TempDir,
+    directory: TempDir,
     context: Context,
     seen: mpsc::Receiver<String>,
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
 fn start(once: bool, files: &[&str]) -> Stage {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (number, content) in files.iter().enumerate() {
-        fs::write(folder.path().join(format!("listing-{number}.txt")), content).unwrap();
+        fs::write(directory.path().join(format!("listing-{number}.txt")), content).unwrap();
     }
     let context = Context::new(Shutdown::new());
     let (sender, seen) = mpsc::channel();
     let args = StageArgs {
-        data_dir: folder.path().to_owned(),
+        data_dir: directory.path().to_owned(),
         once,
         // Nothing here may depend on it.
         rescan_interval: Duration::from_secs(3600),
         ..StageArgs::default()
     };
     let task = tokio::spawn(stage::run(SPEC, args, Copy { seen: sender }, context.clone()));
-    Stage { folder, context, seen, task }
+    Stage { directory, context, seen, task }
 }
 
-fn names(folder: &TempDir, extension: &str) -> usize {
-    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+fn names(directory: &TempDir, extension: &str) -> usize {
+    let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
     names.filter(|path| path.extension().is_some_and(|found| found == extension)).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn once_ends_when_the_folder_is_drained() {
+async fn once_ends_when_the_directory_is_drained() {
     let stage = start(true, &["a", "b"]);
     stage.task.await.unwrap().unwrap();
-    assert_eq!((names(&stage.folder, "txt"), names(&stage.folder, "csv")), (0, 2));
+    assert_eq!((names(&stage.directory, "txt"), names(&stage.directory, "csv")), (0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +83,7 @@ async fn once_passes_over_a_batch_that_fails_and_tells_of_it_in_the_end() {
     let stage = start(true, &["poison", "a", "b"]);
     let error = format!("{:#}", stage.task.await.unwrap().unwrap_err());
     assert!(error.contains("poison") && error.starts_with("batch "), "{error}");
-    assert_eq!(names(&stage.folder, "csv"), 2);
+    assert_eq!(names(&stage.directory, "csv"), 2);
     assert_eq!(stage.seen.iter().collect::<Vec<_>>(), ["poison", "a", "b"]);
 }
 
@@ -102,7 +102,7 @@ async fn a_shutdown_releases_the_batch_in_hand() {
     stage.context.shutdown.request();
     stage.task.await.unwrap().unwrap();
     assert_eq!(stage.seen.try_recv().ok(), None, "nothing new is begun");
-    let claims: Vec<_> = fs::read_dir(stage.folder.path().join(".pipe/1/copy")).unwrap().collect();
+    let claims: Vec<_> = fs::read_dir(stage.directory.path().join(".pipe/1/copy")).unwrap().collect();
     assert_eq!(claims.len(), 1);
 }
 
@@ -122,7 +122,7 @@ async fn a_failing_batch_makes_the_stage_unready_and_a_shutdown_ends_its_pause()
 async fn a_file_that_comes_later_is_found_by_its_event() {
     let stage = start(false, &["a"]);
     assert_eq!(stage.seen.recv().unwrap(), "a");
-    fs::write(stage.folder.path().join("listing.txt"), "b").unwrap();
+    fs::write(stage.directory.path().join("listing.txt"), "b").unwrap();
     assert_eq!(stage.seen.recv().unwrap(), "b");
     stage.context.shutdown.request();
     stage.task.await.unwrap().unwrap();

@@ -1,6 +1,6 @@
-//! A batch's private folder: `.pipe/1/<stage>/<batch id>.<generation>/`.
+//! A batch's private directory: `.pipe/1/<stage>/<batch id>.<generation>/`.
 //!
-//! Whoever holds the lock in it owns it. Taking over an orphan raises the generation in the folder's
+//! Whoever holds the lock in it owns it. Taking over an orphan raises the generation in the directory's
 //! name, so that each path that an earlier owner knew is gone.
 
 use std::fs::File;
@@ -37,7 +37,7 @@ pub struct Claim {
     pub(crate) volume: Volume,
     pub(crate) spec: Spec,
     pub(crate) name: ClaimName,
-    pub(crate) folder: PathBuf,
+    pub(crate) directory: PathBuf,
     /// The public name that the input had; unknown after a takeover.
     pub(crate) source: Option<String>,
     /// The content that was judged complete.
@@ -71,18 +71,18 @@ impl Claim {
     /// Makes an empty claim, locked and durable.
     pub(crate) fn create(volume: &Volume, spec: Spec) -> Result<Self, Error> {
         let parent = volume.make_claims(spec.name)?;
-        // A replica that cleans up may take a folder for a dead one's before it is locked.
+        // A replica that cleans up may take a directory for a dead one's before it is locked.
         for _ in 0..100 {
             let name = ClaimName::first();
-            let folder = parent.join(name.to_string());
-            fs::make_folder(&folder).act("make folder", &folder)?;
-            if let Some(lock) = lock_new(&folder)? {
-                fs::sync_folder(&parent).act("sync folder", &parent)?;
+            let directory = parent.join(name.to_string());
+            fs::make_directory(&directory).act("make directory", &directory)?;
+            if let Some(lock) = lock_new(&directory)? {
+                fs::sync_directory(&parent).act("sync directory", &parent)?;
                 return Ok(Claim {
                     volume: volume.clone(),
                     spec,
                     name,
-                    folder,
+                    directory,
                     source: None,
                     judged: None,
                     lock,
@@ -98,7 +98,7 @@ impl Claim {
         let (from, to) = (self.volume.root().join(&source), self.path(INPUT));
         match publish::rename(&from, &to) {
             Ok(()) => {
-                fs::sync_folder(self.volume.root()).act("sync folder", self.volume.root())?;
+                fs::sync_directory(self.volume.root()).act("sync directory", self.volume.root())?;
                 self.source = Some(source);
                 Ok(Take::Taken(self))
             }
@@ -124,27 +124,27 @@ impl Claim {
     ) -> Result<Option<TakenOver>, Error> {
         let parent = volume.claims(spec.name);
         let orphan = parent.join(name.to_string());
-        if !is_folder(&orphan)? {
+        if !is_directory(&orphan)? {
             return Ok(None);
         }
         let Some(lock) = lock_orphan(&orphan)? else { return Ok(None) };
         let next = name.next();
-        let folder = parent.join(next.to_string());
-        match fs::rename(&orphan, &folder) {
+        let directory = parent.join(next.to_string());
+        match fs::rename(&orphan, &directory) {
             // Someone else's takeover, or on a network file system our own: the next scan finds it either way.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             renamed => renamed.act("take over", &orphan)?,
         }
-        if !is_named(&lock, &folder.join(LOCK)) {
+        if !is_named(&lock, &directory.join(LOCK)) {
             return Ok(None);
         }
         // Else a power cut could give another owner this generation, and names that are taken; or undo what the owner
         // before moved into or out of the claim last, and did not sync.
-        for folder in [&parent, &folder] {
-            fs::sync_folder(folder).act("sync folder", folder)?;
+        for directory in [&parent, &directory] {
+            fs::sync_directory(directory).act("sync directory", directory)?;
         }
         let claim =
-            Claim { volume: volume.clone(), spec, name: next, folder, source: None, judged: None, lock };
+            Claim { volume: volume.clone(), spec, name: next, directory, source: None, judged: None, lock };
         claim.recover().map(Some)
     }
 
@@ -176,7 +176,7 @@ impl Claim {
 
     /// The whole path of one of the claim's files.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
+        self.directory.join(file)
     }
 
     /// The path of a file of this owner's, not yet named.
@@ -197,7 +197,7 @@ impl Claim {
     /// Makes the names in the claim durable.
     #[track_caller]
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        self.fenced(fs::sync_folder(&self.folder).act("sync folder", &self.folder))
+        self.fenced(fs::sync_directory(&self.directory).act("sync directory", &self.directory))
     }
 
     /// Returns an error once another worker has taken the claim over.
@@ -205,9 +205,9 @@ impl Claim {
     /// # Errors
     /// [`Error::Fenced`], or that the volume does not answer.
     pub fn still_ours(&self) -> Result<(), Error> {
-        match fs::look(&self.folder).act("look at", &self.folder)? {
+        match fs::look(&self.directory).act("look at", &self.directory)? {
             Some(_) => Ok(()),
-            None => Err(Error::Fenced { claim: self.folder.clone() }),
+            None => Err(Error::Fenced { claim: self.directory.clone() }),
         }
     }
 
@@ -230,7 +230,7 @@ impl Claim {
 
     /// The names of the claim's files.
     pub(crate) fn files(&self) -> Result<Vec<String>, Error> {
-        let names = self.fenced(fs::names(&self.folder).act("read folder", &self.folder))?;
+        let names = self.fenced(fs::names(&self.directory).act("read directory", &self.directory))?;
         Ok(names.iter().map(|name| name.to_string_lossy().into_owned()).collect())
     }
 
@@ -263,20 +263,20 @@ impl Claim {
             let to = self.volume.root().join(own);
             self.fenced(publish::rename(&from, &to).act("put back", &to))?;
         }
-        fs::sync_folder(self.volume.root()).act("sync folder", self.volume.root())?;
+        fs::sync_directory(self.volume.root()).act("sync directory", self.volume.root())?;
         self.remove();
         Ok(())
     }
 
-    /// Removes the folder, which holds nothing but its lock; false: it is still there, and the next scan finds it.
+    /// Removes the directory, which holds nothing but its lock; false: it is still there, and the next scan finds it.
     pub(crate) fn remove(self) -> bool {
-        let Claim { folder, lock, .. } = self;
-        let unlinked = fs::unlink(&folder.join(LOCK));
-        // Closed first: a network file system keeps an open file under another name, in the folder.
+        let Claim { directory, lock, .. } = self;
+        let unlinked = fs::unlink(&directory.join(LOCK));
+        // Closed first: a network file system keeps an open file under another name, in the directory.
         drop(lock);
-        match unlinked.and_then(|()| fs::remove_folder(&folder)) {
+        match unlinked.and_then(|()| fs::remove_directory(&directory)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                warn!(claim = %folder.display(), %error, "could not remove the folder of a finished batch");
+                warn!(claim = %directory.display(), %error, "could not remove the directory of a finished batch");
                 false
             }
             _ => true,
@@ -285,8 +285,8 @@ impl Claim {
 }
 
 /// Creates and locks a new claim's lock file; `None` where someone who cleans up was faster.
-fn lock_new(folder: &Path) -> Result<Option<File>, Error> {
-    let path = folder.join(LOCK);
+fn lock_new(directory: &Path) -> Result<Option<File>, Error> {
+    let path = directory.join(LOCK);
     let lock = match NewFile::create(&path) {
         Ok(lock) => lock.into_file(),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
@@ -299,18 +299,18 @@ fn lock_new(folder: &Path) -> Result<Option<File>, Error> {
 }
 
 /// Locks a claim that may be an orphan; `None` where it is none.
-fn lock_orphan(folder: &Path) -> Result<Option<File>, Error> {
-    let path = folder.join(LOCK);
+fn lock_orphan(directory: &Path) -> Result<Option<File>, Error> {
+    let path = directory.join(LOCK);
     match fs::open_lock(&path) {
         Ok(lock) => Ok(fs::try_lock(&lock).act("lock", &path)?.then_some(lock)),
-        // A power cut can keep the folder and lose the lock file in it.
-        Err(error) if error.kind() == ErrorKind::NotFound => lock_new(folder),
+        // A power cut can keep the directory and lose the lock file in it.
+        Err(error) if error.kind() == ErrorKind::NotFound => lock_new(directory),
         Err(error) => Err(error).act("open", &path),
     }
 }
 
-/// Returns whether this is a folder: a link may lead out of the volume, where nothing is ours to move or delete.
-fn is_folder(claim: &Path) -> Result<bool, Error> {
+/// Returns whether this is a directory: a link may lead out of the volume, where nothing is ours to move or delete.
+fn is_directory(claim: &Path) -> Result<bool, Error> {
     Ok(fs::look(claim).act("look at", claim)?.is_some_and(|metadata| metadata.is_dir()))
 }
 
@@ -323,20 +323,20 @@ pub(crate) enum Owner {
     None,
     /// It has no lock: it is being made, being removed, or a power cut took the file.
     NoLock,
-    /// It is no folder, so nobody's claim.
+    /// It is no directory, so nobody's claim.
     NoClaim,
 }
 
 pub(crate) fn owner(volume: &Volume, stage: &'static str, name: ClaimName) -> Result<Owner, Error> {
-    let folder = volume.claims(stage).join(name.to_string());
-    if fs::look(&folder).act("look at", &folder)?.is_some_and(|metadata| !metadata.is_dir()) {
+    let directory = volume.claims(stage).join(name.to_string());
+    if fs::look(&directory).act("look at", &directory)?.is_some_and(|metadata| !metadata.is_dir()) {
         return Ok(Owner::NoClaim);
     }
-    let path = folder.join(LOCK);
+    let path = directory.join(LOCK);
     match fs::open_lock(&path) {
         Ok(lock) => Ok(if fs::try_lock(&lock).act("lock", &path)? { Owner::None } else { Owner::Some }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let stands = fs::look(&folder).act("look at", &folder)?.is_some();
+            let stands = fs::look(&directory).act("look at", &directory)?.is_some();
             Ok(if stands { Owner::NoLock } else { Owner::Some })
         }
         Err(error) => Err(error).act("open", &path),
@@ -353,7 +353,7 @@ fn is_named(file: &File, path: &Path) -> bool {
 
 /// The claims of a stage that lie on the volume, whoever holds them.
 pub(crate) fn all(volume: &Volume, stage: &'static str) -> Result<Vec<ClaimName>, Error> {
-    let folder = volume.make_claims(stage)?;
-    let names = fs::names(&folder).act("read folder", &folder)?;
+    let directory = volume.make_claims(stage)?;
+    let names = fs::names(&directory).act("read directory", &directory)?;
     Ok(names.iter().filter_map(|name| ClaimName::parse(name)).collect())
 }

@@ -59,7 +59,7 @@ pub(crate) enum Look {
     BeingWritten,
     /// The system does not tell.
     Unknown(Fingerprint),
-    /// Not a file that can be read: a folder, a symbolic link, a file without the right to read.
+    /// Not a file that can be read: a directory, a symbolic link, a file without the right to read.
     Unfit(String),
     /// Nothing has the name any more.
     Gone,
@@ -120,7 +120,7 @@ fn other_kind(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     match () {
         () if kind.is_file() => None,
-        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_dir() => Some("a directory"),
         () if kind.is_symlink() => Some("a symbolic link"),
         () if kind.is_fifo() => Some("a FIFO"),
         () if kind.is_socket() => Some("a socket"),
@@ -233,27 +233,27 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_file_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo");
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        let link = folder.path().join("link");
+        let link = directory.path().join("link");
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(directory.path().join("socket")).unwrap();
         for (name, expected) in
-            [("fifo", "a FIFO"), ("link", "a symbolic link"), ("socket", "a socket"), (".", "a folder")]
+            [("fifo", "a FIFO"), ("link", "a symbolic link"), ("socket", "a socket"), (".", "a directory")]
         {
-            match look(&folder.path().join(name), true).unwrap() {
+            match look(&directory.path().join(name), true).unwrap() {
                 Look::Unfit(reason) => assert_eq!(reason, format!("is {expected}, not a regular file")),
                 other => panic!("{name}: {other:?}"),
             }
         }
-        assert!(matches!(look(&folder.path().join("none"), true).unwrap(), Look::Gone));
+        assert!(matches!(look(&directory.path().join("none"), true).unwrap(), Look::Gone));
     }
 
     #[test]
     fn an_open_writer_is_seen_and_its_end_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("listing.txt");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("listing.txt");
         let writer =
             std::fs::write(&path, "x").and_then(|()| File::options().append(true).open(&path)).unwrap();
         if matches!(look(&path, true).unwrap(), Look::Unknown(_)) {

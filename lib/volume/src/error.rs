@@ -9,7 +9,7 @@ pub enum Error {
     /// Another worker has taken the claim over: nothing of the batch may be touched any more.
     #[error("claim `{claim}` was taken over by another worker")]
     Fenced {
-        /// The folder that the claim had.
+        /// The directory that the claim had.
         claim: PathBuf,
     },
     /// A file-system call failed.
@@ -67,28 +67,28 @@ impl<T> Context<T> for io::Result<T> {
     }
 }
 
-/// Why a folder cannot serve as the volume.
+/// Why a directory cannot serve as the volume.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no such folder.
-    #[error("data folder `{path}` (--data-dir) cannot be opened")]
+    /// There is no such directory.
+    #[error("data directory `{path}` (--data-dir) cannot be opened")]
     Missing {
-        /// The folder asked for.
+        /// The directory asked for.
         path: PathBuf,
         /// Why it cannot be opened.
         #[source]
         source: io::Error,
     },
-    /// It is something else than a folder.
-    #[error("data folder `{path}` (--data-dir) is not a folder")]
-    NotAFolder {
+    /// It is something else than a directory.
+    #[error("data directory `{path}` (--data-dir) is not a directory")]
+    NotADirectory {
         /// The path asked for.
         path: PathBuf,
     },
     /// The volume cannot do what the protocol needs.
-    #[error("data folder `{path}` (--data-dir) cannot be used: the volume cannot {act}")]
+    #[error("data directory `{path}` (--data-dir) cannot be used: the volume cannot {act}")]
     Unfit {
-        /// The folder asked for.
+        /// The directory asked for.
         path: PathBuf,
         /// What it cannot do.
         act: &'static str,

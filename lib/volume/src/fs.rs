@@ -2,7 +2,7 @@
 //!
 //! They stand in one place so that crashes, power cuts and failing calls can be tried at each of them: what changes
 //! something goes through [`step`], which in this crate's own tests is `power_cut::machine`'s.
-//! Paths are always whole: a folder's descriptor would follow a takeover's rename and so undo its
+//! Paths are always whole: a directory's descriptor would follow a takeover's rename and so undo its
 //! fencing.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that moves and deletes")]
 
@@ -27,11 +27,11 @@ pub(crate) enum Call<'a> {
     MakeReadOnly(&'a File),
     Sync(&'a File),
     SyncData(&'a File),
-    SyncFolder(&'a Path),
+    SyncDirectory(&'a Path),
     Rename { from: &'a Path, to: &'a Path },
     Unlink(&'a Path),
-    MakeFolder(&'a Path),
-    RemoveFolder(&'a Path),
+    MakeDirectory(&'a Path),
+    RemoveDirectory(&'a Path),
 }
 
 impl Call<'_> {
@@ -42,11 +42,11 @@ impl Call<'_> {
             Call::Write(_) => "write",
             Call::MakeReadOnly(_) => "make read-only",
             Call::Sync(_) | Call::SyncData(_) => "sync",
-            Call::SyncFolder(_) => "sync folder",
+            Call::SyncDirectory(_) => "sync directory",
             Call::Rename { .. } => "rename",
             Call::Unlink(_) => "unlink",
-            Call::MakeFolder(_) => "make folder",
-            Call::RemoveFolder(_) => "remove folder",
+            Call::MakeDirectory(_) => "make directory",
+            Call::RemoveDirectory(_) => "remove directory",
         }
     }
 }
@@ -133,10 +133,10 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     Ok(locked)
 }
 
-/// Makes the names in a folder durable.
+/// Makes the names in a directory durable.
 #[track_caller]
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    step(Call::SyncFolder(path), || File::open(path)?.sync_all())
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    step(Call::SyncDirectory(path), || File::open(path)?.sync_all())
 }
 
 /// Renames, replacing what has the name. A failure may have happened all the same: see `publish::rename`.
@@ -159,19 +159,19 @@ pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     step(Call::Unlink(path), || fs::remove_file(path))
 }
 
-/// Makes a folder; one that stands already is an error.
+/// Makes a directory; one that stands already is an error.
 #[track_caller]
-pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
-    step(Call::MakeFolder(path), || fs::create_dir(path))
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    step(Call::MakeDirectory(path), || fs::create_dir(path))
 }
 
-/// Removes an empty folder.
+/// Removes an empty directory.
 #[track_caller]
-pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
-    step(Call::RemoveFolder(path), || fs::remove_dir(path))
+pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
+    step(Call::RemoveDirectory(path), || fs::remove_dir(path))
 }
 
-/// Returns the names in a folder, in no order.
+/// Returns the names in a directory, in no order.
 pub(crate) fn names(path: &Path) -> io::Result<Vec<OsString>> {
     let names: Vec<_> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
     #[cfg(test)]
@@ -185,7 +185,7 @@ thread_local! {
     pub(crate) static ENTRIES_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Returns whether all that changes a folder goes through this machine's kernel: so it is with these file systems.
+/// Returns whether all that changes a directory goes through this machine's kernel: so it is with these file systems.
 pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
     const LOCAL: [i64; 5] = [
         libc::EXT4_SUPER_MAGIC,

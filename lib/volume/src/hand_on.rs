@@ -46,18 +46,18 @@ impl Committed {
 /// Durable before the output gets its name: without output the claim counts as done.
 fn publish_rejected(claim: &Claim) -> Result<(), Error> {
     let name = PublicName(Some(claim.name.batch.to_string())).file_name(claim.spec.input.unwrap_or_default());
-    let folder = claim.volume.rejected();
+    let directory = claim.volume.rejected();
     let mut any = false;
     // The reasons first: who sees the file finds them beside it.
     for (file, name) in [(REASONS, format!("{name}.reasons")), (REJECTED, name)] {
         if claim.has(file)? {
-            let (from, to) = (claim.path(file), folder.join(name));
+            let (from, to) = (claim.path(file), directory.join(name));
             claim.fenced(publish::rename(&from, &to).act("publish", &to))?;
             any = true;
         }
     }
     if any {
-        fs::sync_folder(&folder).act("sync folder", &folder)?;
+        fs::sync_directory(&directory).act("sync directory", &directory)?;
     }
     Ok(())
 }

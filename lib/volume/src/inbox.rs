@@ -80,7 +80,7 @@ pub enum Next {
 
 impl Inbox {
     /// A stage's inbox. `settle`: how long a file must stand still where the system can't tell whether
-    /// it is written; `rescan`: after how long the folder is read anew while files of it still wait.
+    /// it is written; `rescan`: after how long the directory is read anew while files of it still wait.
     ///
     /// # Panics
     /// The stage takes no files.
@@ -267,7 +267,7 @@ impl Inbox {
             Ok(Owner::None) => backoff(name.generation),
             Ok(Owner::NoLock) => backoff(name.generation).max(LOCKLESS_PAUSE),
             Ok(Owner::NoClaim) => {
-                warn!(claim = %name, "left alone: it is no folder, and may lead out of the volume");
+                warn!(claim = %name, "left alone: it is no directory, and may lead out of the volume");
                 self.stuck.insert(name.batch);
                 return Ok(false);
             }
@@ -441,10 +441,10 @@ mod tests {
         for (change, expected) in [(append, "first and more."), (truncate, "."), (replace, "another.")] {
             // Where leases tell, and where only standing still does.
             for leases in [true, false] {
-                let folder = tempfile::tempdir().unwrap();
-                let volume = Volume::with(folder.path(), true, leases).unwrap();
+                let directory = tempfile::tempdir().unwrap();
+                let volume = Volume::with(directory.path(), true, leases).unwrap();
                 let mut inbox = Inbox::new(volume, SPEC, SETTLE, Duration::ZERO);
-                let path = folder.path().join("listing.txt");
+                let path = directory.path().join("listing.txt");
                 std::fs::write(&path, "first").unwrap();
                 let (name, looked) = (PublicName(None), Instant::now());
                 let mut seen = Seen::default();
@@ -468,9 +468,9 @@ mod tests {
 
     #[test]
     fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
-        let folder = tempfile::tempdir().unwrap();
-        let volume = Volume::open(folder.path()).unwrap();
-        std::fs::write(folder.path().join("listing.txt"), "x").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let volume = Volume::open(directory.path()).unwrap();
+        std::fs::write(directory.path().join("listing.txt"), "x").unwrap();
         let mut inbox = Inbox::new(volume, SPEC, SETTLE, Duration::ZERO);
         let mut round = Round::new(Instant::now());
         for id in ["1", "2"] {

@@ -52,8 +52,8 @@ mod tests {
 
     #[test]
     fn a_lease_is_refused_while_the_file_is_open_for_writing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         let writer = File::create(&path).unwrap();
         let reader = File::open(&path).unwrap();
         if probe(&reader) == Lease::Unknown {

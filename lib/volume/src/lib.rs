@@ -1,25 +1,25 @@
-//! The file protocol: how batches pass from stage to stage over a shared folder, each exactly once.
+//! The file protocol: how batches pass from stage to stage over a shared directory, each exactly once.
 //!
-//! A file is *claimed* by renaming it into a private folder whose lock the kernel frees when its
+//! A file is *claimed* by renaming it into a private directory whose lock the kernel frees when its
 //! owner dies, *committed* by naming its finished output there, and *handed on* by moving that
 //! output back under its public name. A claim whose owner is gone is *taken over* by renaming its
-//! folder: an owner that was only thought dead finds every path of its own gone. The steps, their
+//! directory: an owner that was only thought dead finds every path of its own gone. The steps, their
 //! order and the syncs between them stand in `ARCHITECTURE.md`.
 //!
 //! What it assumes of the file system: a rename is one unit, also across a power cut, and so durable
-//! once either of its folders is synced; nothing else is durable or ordered until it is synced.
+//! once either of its directories is synced; nothing else is durable or ordered until it is synced.
 //! [`Volume::open`] tests what can be tested and refuses a volume that cannot carry the protocol.
 //!
 //! It knows nothing of records, HTTP or Kubernetes, keeps no state but the files themselves, and
-//! never deletes a folder recursively. No other crate renames or deletes on the volume.
+//! never deletes a directory recursively. No other crate renames or deletes on the volume.
 //!
 //! Layout:
-//! - [`Volume`] (`volume.rs`): the data folder, opened and tested (`self_test.rs`)
+//! - [`Volume`] (`volume.rs`): the data directory, opened and tested (`self_test.rs`)
 //! - [`Inbox`] (`inbox.rs`): what a stage can take: orphans first, then new files in their order
-//! - [`Claim`] (`claim.rs`): a batch's private folder: made, taken over, released, removed
+//! - [`Claim`] (`claim.rs`): a batch's private directory: made, taken over, released, removed
 //! - [`Batch`] (`batch.rs`): a claim at work: input, output, rejected lines, journal
 //! - [`Committed`] (`hand_on.rs`): what is left to do after the commit
-//! - `watch.rs`: events, which spare most looks at the data folder
+//! - `watch.rs`: events, which spare most looks at the data directory
 //! - `complete.rs`: whether a file's writer is done
 //! - `names.rs`, `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
@@ -61,7 +61,7 @@ pub use volume::{Fallback, Volume};
 /// A stage as the volume sees it: its name and the extensions it takes and gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// The stage's name, and that of its folder below `.pipe/1/`.
+    /// The stage's name, and that of its directory below `.pipe/1/`.
     pub name: &'static str,
     /// The extension of the files it takes, without a dot; `None` for what starts the chain.
     pub input: Option<&'static str>,

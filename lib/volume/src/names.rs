@@ -30,7 +30,7 @@ impl PublicName {
         fits.then(|| PublicName(Some(id.to_owned())))
     }
 
-    /// Those among the names in a folder that are of this extension.
+    /// Those among the names in a directory that are of this extension.
     pub(crate) fn all<'a>(names: &'a [OsString], extension: &'a str) -> impl Iterator<Item = Self> + 'a {
         names.iter().filter_map(|name| PublicName::parse(name, extension))
     }
@@ -65,7 +65,7 @@ pub(crate) fn id_behind(batch: Uuid, greatest: Option<&str>) -> Option<String> {
     kept.chain(raised).find(|id| id.as_str() > greatest)
 }
 
-/// A claim's folder: the batch and how many owners it has had.
+/// A claim's directory: the batch and how many owners it has had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClaimName {
     pub(crate) batch: Uuid,
@@ -91,7 +91,7 @@ impl ClaimName {
     pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let (batch, generation) = name.to_str()?.split_once('.')?;
         let parsed = ClaimName { batch: batch.parse().ok()?, generation: generation.parse().ok()? };
-        // One spelling each: a folder that we would not find again under our own spelling is not ours.
+        // One spelling each: a directory that we would not find again under our own spelling is not ours.
         (parsed.to_string().as_str() == name.to_str()?).then_some(parsed)
     }
 }

@@ -1,17 +1,17 @@
 //! Power cuts, kills, lost locks and failing calls, tried on the real code: nothing is lost or doubled.
 //!
-//! The code runs in a real folder; `machine` sees every call that changes something and notes it for `disk`, a model of
+//! The code runs in a real directory; `machine` sees every call that changes something and notes it for `disk`, a model of
 //! what is durable. At a cut the model keeps any part of what was not synced; what it keeps is laid out in another
-//! folder, where the code recovers, and `promises` looks at what came of it.
+//! directory, where the code recovers, and `promises` looks at what came of it.
 //!
-//! What is assumed: a rename is one unit, so that it is durable once either of its folders was synced. Nothing else is
-//! durable or ordered before it is synced: not the name of a synced file, not a folder before what lies in it.
+//! What is assumed: a rename is one unit, so that it is durable once either of its directories was synced. Nothing else is
+//! durable or ordered before it is synced: not the name of a synced file, not a directory before what lies in it.
 //!
 //! - `POWER_CUTS`, a number: so many cuts are tried instead of some thousands.
 //! - `POWER_CUT_SEED`, a number: the first life; without `POWER_CUTS` it is the only one.
 //!
 //! Layout: `disk.rs` the model, in the words of `change.rs`; `content.rs` what becomes of a file, `luck.rs` of anything;
-//! `folder.rs` a real folder for it; `machine.rs` all calls pass here; `site.rs` where they come from; `stages.rs` and
+//! `directory.rs` a real directory for it; `machine.rs` all calls pass here; `site.rs` where they come from; `stages.rs` and
 //! `delivery.rs` the programs; `batch_file.rs` their files; `world.rs` what no cut undoes; `promises.rs` what must hold;
 //! `run.rs` from one cut to the next; `life.rs` lives drawn by lot.
 
@@ -19,8 +19,8 @@ mod batch_file;
 mod change;
 mod content;
 mod delivery;
+mod directory;
 mod disk;
-mod folder;
 mod life;
 mod luck;
 pub(crate) mod machine;
@@ -108,7 +108,7 @@ fn a_call_that_fails_loses_nothing_and_the_next_attempt_finishes() {
 
 /// Should it hold with less one day, the syncs that it rests on now can be judged anew.
 #[test]
-fn a_rename_must_be_durable_once_either_of_its_folders_is_synced() {
+fn a_rename_must_be_durable_once_either_of_its_directories_is_synced() {
     for less in [Rule::Both, Rule::Left, Rule::Entered] {
         let script = Script::whole_way();
         assert!(script.cut_everywhere(less, None).is_err(), "{less:?} is enough");
@@ -116,10 +116,10 @@ fn a_rename_must_be_durable_once_either_of_its_folders_is_synced() {
 }
 
 #[test]
-fn the_model_shows_what_the_folder_shows() {
+fn the_model_shows_what_the_directory_shows() {
     for seed in 0..20 {
         let run = Life::new(seed).first_run(Rule::Either).unwrap();
         let end = run.end().unwrap();
-        assert_eq!(run.machine.folder.files().unwrap(), end.disk.files(), "POWER_CUT_SEED={seed}");
+        assert_eq!(run.machine.directory.files().unwrap(), end.disk.files(), "POWER_CUT_SEED={seed}");
     }
 }

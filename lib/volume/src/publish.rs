@@ -22,7 +22,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// Settles what a rename did that reported a failure: on a network file system it may have happened.
 ///
 /// An owner whose claim was taken over can be told that it published what the new owner did: it learns better at its
-/// next step, the claim's folder being gone.
+/// next step, the claim's directory being gone.
 pub(crate) fn moved(from: &Path, to: &Path, renamed: io::Result<()>) -> io::Result<()> {
     let Err(error) = renamed else { return Ok(()) };
     match (fs::look(from), fs::look(to)) {
@@ -31,7 +31,7 @@ pub(crate) fn moved(from: &Path, to: &Path, renamed: io::Result<()>) -> io::Resu
     }
 }
 
-/// Moves a synced, read-only file into the data folder under the next free name, and returns that name.
+/// Moves a synced, read-only file into the data directory under the next free name, and returns that name.
 pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid) -> Result<String, Error> {
     let mut may_be_plain = volume.can_rename_without_replacing();
     for _ in 0..ATTEMPTS {
@@ -48,7 +48,7 @@ pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid
             Err(error) if error.kind() == ErrorKind::AlreadyExists => may_be_plain = false,
             done => {
                 done.act("publish", &to)?;
-                fs::sync_folder(volume.root()).act("sync folder", volume.root())?;
+                fs::sync_directory(volume.root()).act("sync directory", volume.root())?;
                 return Ok(name);
             }
         }
@@ -77,18 +77,18 @@ fn next_name(volume: &Volume, extension: &str, batch: Uuid, may_be_plain: bool) 
 mod tests {
     use super::*;
 
-    fn file(folder: &Path, name: &str) -> std::path::PathBuf {
-        let path = folder.join(name);
+    fn file(directory: &Path, name: &str) -> std::path::PathBuf {
+        let path = directory.join(name);
         std::fs::write(&path, name).unwrap();
         path
     }
 
     #[test]
     fn without_the_way_not_to_replace_every_file_gets_an_id_of_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let volume = Volume::with(folder.path(), false, true).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let volume = Volume::with(directory.path(), false, true).unwrap();
         for output in ["first", "second"] {
-            let (output, batch) = (file(folder.path(), output), Uuid::now_v7());
+            let (output, batch) = (file(directory.path(), output), Uuid::now_v7());
             let name = publish(&volume, &output, "csv", batch).unwrap();
             assert_eq!(name, format!("listing-{batch}.csv"));
         }
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_rename_is_judged_by_both_names_and_not_by_what_it_reports() {
-        let folder = tempfile::tempdir().unwrap();
-        let (here, gone) = (file(folder.path(), "here"), folder.path().join("gone"));
+        let directory = tempfile::tempdir().unwrap();
+        let (here, gone) = (file(directory.path(), "here"), directory.path().join("gone"));
         let failed = || Err(io::Error::from(ErrorKind::NotFound));
         assert!(moved(&gone, &here, failed()).is_ok(), "it happened");
         assert!(moved(&here, &gone, failed()).is_err(), "it did not");

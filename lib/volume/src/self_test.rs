@@ -1,7 +1,7 @@
 //! Whether a volume can carry the protocol, tried once at each start.
 //!
 //! Everything happens under names of its own: `.pipe/1/self-test/<id>/`, and for the renames between
-//! the folders `.self-test-<id>` in the data folder and in `rejected/`. What a test that died left is
+//! the directories `.self-test-<id>` in the data directory and in `rejected/`. What a test that died left is
 //! cleaned up by the next.
 
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::error::OpenError;
 use crate::fs::{self, NewFile};
 use crate::lease::{self, Lease};
-use crate::volume::{make_folders, private, rejected};
+use crate::volume::{make_directories, private, rejected};
 
 /// No test takes as long; several replicas may start at once.
 const OLD: Duration = Duration::from_secs(600);
@@ -29,16 +29,16 @@ pub(crate) struct Abilities {
     pub(crate) leases: bool,
 }
 
-/// Tests the folder, making what is missing in it.
+/// Tests the directory, making what is missing in it.
 pub(crate) fn run(root: &Path) -> Result<Abilities, OpenError> {
     let missing = |source| OpenError::Missing { path: root.to_owned(), source };
     if !std::fs::metadata(root).map_err(missing)?.is_dir() {
-        return Err(OpenError::NotAFolder { path: root.to_owned() });
+        return Err(OpenError::NotADirectory { path: root.to_owned() });
     }
     let names = Names::new(root, Uuid::now_v7().to_string().as_ref());
     let unfit = |(act, source)| OpenError::Unfit { path: root.to_owned(), act, source };
-    for folder in [&names.home, &rejected(root)] {
-        make_folders(root, folder).map_err(|source| unfit(("make folders in it", source)))?;
+    for directory in [&names.home, &rejected(root)] {
+        make_directories(root, directory).map_err(|source| unfit(("make directories in it", source)))?;
     }
     clean_up(root, &names.home);
     let tried = names.try_all();
@@ -57,7 +57,7 @@ fn clean_up(root: &Path, home: &Path) {
         }
         let lock = [&left.before, &left.after]
             .into_iter()
-            .find_map(|folder| fs::open_lock(&folder.join("lock")).ok());
+            .find_map(|directory| fs::open_lock(&directory.join("lock")).ok());
         if lock.is_none_or(|lock| fs::try_lock(&lock).unwrap_or(false)) {
             left.remove();
         }
@@ -109,7 +109,7 @@ impl Names {
 
     /// Creates and locks a file; a second lock must be refused.
     fn try_lock(&self) -> Tried<File> {
-        fs::make_folder(&self.before).map_err(|e| ("make folders in it", e))?;
+        fs::make_directory(&self.before).map_err(|e| ("make directories in it", e))?;
         let path = self.before.join("lock");
         let lock = NewFile::create(&path).map_err(|e| ("create files", e))?.into_file();
         let act = "lock files";
@@ -120,15 +120,16 @@ impl Names {
         if fs::try_lock(&other).map_err(|e| (act, e))? {
             return Err((act, io::Error::other("two owners got the same lock")));
         }
-        fs::sync_folder(&self.home).map_err(|e| ("sync folders", e))?;
+        fs::sync_directory(&self.home).map_err(|e| ("sync directories", e))?;
         Ok(lock)
     }
 
-    /// Renames the folder that holds the locked open file, then a file between the three folders.
+    /// Renames the directory that holds the locked open file, then a file between the three directories.
     fn try_renames(&self) -> Tried<File> {
         let file = NewFile::create(&self.before.join("file")).map_err(|e| ("create files", e))?;
         file.sync().map_err(|e| ("sync files", e))?;
-        fs::rename(&self.before, &self.after).map_err(|e| ("rename a folder that holds an open file", e))?;
+        fs::rename(&self.before, &self.after)
+            .map_err(|e| ("rename a directory that holds an open file", e))?;
         let inside = self.after.join("file");
         let stops = [&inside, &self.in_rejected, &self.in_data, &inside];
         for pair in stops.windows(2) {
@@ -155,26 +156,26 @@ impl Names {
         }
     }
 
-    /// Unlinks an open file, and removes the folder once it is empty.
+    /// Unlinks an open file, and removes the directory once it is empty.
     fn try_unlink(&self, file: File, lock: File) -> Tried<()> {
         for name in ["file", "quiet", "lock"] {
             fs::unlink(&self.after.join(name)).map_err(|e| ("unlink open files", e))?;
         }
         // Closed only now: some network file systems keep an open file under another name.
         drop((file, lock));
-        fs::remove_folder(&self.after).map_err(|e| ("remove folders", e))
+        fs::remove_directory(&self.after).map_err(|e| ("remove directories", e))
     }
 
     fn remove(&self) {
-        // First, since the folder is what tells of them.
+        // First, since the directory is what tells of them.
         for path in [&self.in_data, &self.in_rejected] {
             let _ = fs::unlink(path);
         }
-        for folder in [&self.before, &self.after] {
+        for directory in [&self.before, &self.after] {
             for name in ["file", "quiet", "lock"] {
-                let _ = fs::unlink(&folder.join(name));
+                let _ = fs::unlink(&directory.join(name));
             }
-            let _ = fs::remove_folder(folder);
+            let _ = fs::remove_directory(directory);
         }
     }
 }
@@ -188,38 +189,38 @@ mod tests {
 
     #[test]
     fn a_test_leaves_no_file_behind_and_removes_what_a_dead_one_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let left = Names::new(folder.path(), OLD_ID.as_ref());
-        make_folders(folder.path(), &left.after).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let left = Names::new(directory.path(), OLD_ID.as_ref());
+        make_directories(directory.path(), &left.after).unwrap();
         std::fs::write(left.after.join("lock"), "").unwrap();
         std::fs::write(&left.in_data, "").unwrap();
-        run(folder.path()).unwrap();
+        run(directory.path()).unwrap();
         assert_eq!(fs::names(&left.home).unwrap(), Vec::<std::ffi::OsString>::new());
         assert!(!left.in_data.exists());
-        assert_eq!(fs::names(&rejected(folder.path())).unwrap(), Vec::<std::ffi::OsString>::new());
+        assert_eq!(fs::names(&rejected(directory.path())).unwrap(), Vec::<std::ffi::OsString>::new());
     }
 
     #[test]
     fn a_test_that_still_runs_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let (locked, young) = (
-            Names::new(folder.path(), OLD_ID.as_ref()),
-            Names::new(folder.path(), Uuid::now_v7().to_string().as_ref()),
+            Names::new(directory.path(), OLD_ID.as_ref()),
+            Names::new(directory.path(), Uuid::now_v7().to_string().as_ref()),
         );
-        make_folders(folder.path(), &young.before).unwrap();
+        make_directories(directory.path(), &young.before).unwrap();
         let lock = locked.try_lock().unwrap();
-        run(folder.path()).unwrap();
+        run(directory.path()).unwrap();
         assert!(locked.before.join("lock").exists() && young.before.exists());
         drop(lock);
     }
 
     #[test]
-    fn a_missing_folder_and_a_file_are_refused_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = folder.path().join("missing");
+    fn a_missing_directory_and_a_file_are_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing");
         assert!(run(&missing).unwrap_err().to_string().contains(&missing.display().to_string()));
-        let file = folder.path().join("file");
+        let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(matches!(run(&file), Err(OpenError::NotAFolder { .. })));
+        assert!(matches!(run(&file), Err(OpenError::NotADirectory { .. })));
     }
 }

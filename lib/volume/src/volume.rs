@@ -1,4 +1,4 @@
-//! The data folder, opened and tested.
+//! The data directory, opened and tested.
 
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
@@ -12,7 +12,7 @@ use crate::self_test::{self, Abilities};
 use crate::watch::Watch;
 use crate::{fs, lease};
 
-/// The data folder that the stages share. Clones are cheap and mean the same folder.
+/// The data directory that the stages share. Clones are cheap and mean the same directory.
 #[derive(Debug, Clone)]
 pub struct Volume {
     inner: Arc<Inner>,
@@ -22,7 +22,7 @@ pub struct Volume {
 struct Inner {
     root: PathBuf,
     abilities: Abilities,
-    /// The stages whose claims' folder is known to be durable.
+    /// The stages whose claims' directory is known to be durable.
     durable: Mutex<BTreeSet<&'static str>>,
     watch: OnceLock<Watch>,
 }
@@ -48,10 +48,10 @@ impl std::fmt::Display for Fallback {
 }
 
 impl Volume {
-    /// Opens the folder, makes `.pipe/` and `rejected/` in it, and tests what the protocol needs.
+    /// Opens the directory, makes `.pipe/` and `rejected/` in it, and tests what the protocol needs.
     ///
     /// # Errors
-    /// Names what is wrong with the folder, or what its file system cannot do.
+    /// Names what is wrong with the directory, or what its file system cannot do.
     pub fn open(data_dir: &Path) -> Result<Volume, OpenError> {
         lease::ignore_lease_breaks();
         Ok(Self::new(data_dir, self_test::run(data_dir)?))
@@ -71,7 +71,7 @@ impl Volume {
         Ok(Self::new(data_dir, abilities))
     }
 
-    /// The data folder.
+    /// The data directory.
     pub fn root(&self) -> &Path {
         &self.inner.root
     }
@@ -88,7 +88,7 @@ impl Volume {
     /// Counts the files that wait for the stage that takes `extension`.
     ///
     /// # Errors
-    /// The data folder cannot be read.
+    /// The data directory cannot be read.
     pub fn waiting(&self, extension: &str) -> Result<usize, Error> {
         self.with_names(extension, BTreeSet::len)
     }
@@ -105,10 +105,10 @@ impl Volume {
             let names = fs::names(self.root())?;
             Ok(show(&PublicName::all(&names, extension).collect()))
         });
-        shown.act("read folder", self.root())
+        shown.act("read directory", self.root())
     }
 
-    /// Watches the folder for a stage from now on, so that it need not be read for each batch.
+    /// Watches the directory for a stage from now on, so that it need not be read for each batch.
     ///
     /// # Errors
     /// The system allows no watch; all works without one.
@@ -119,7 +119,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Becomes readable when something happens in the folder; `None` where nothing tells of it.
+    /// Becomes readable when something happens in the directory; `None` where nothing tells of it.
     pub fn events(&self) -> Option<BorrowedFd<'_>> {
         self.inner.watch.get()?.fd()
     }
@@ -135,7 +135,7 @@ impl Volume {
         self.inner.watch.get().map(Watch::take_news).unwrap_or_default()
     }
 
-    /// Has the folder read at the next look, whatever events told.
+    /// Has the directory read at the next look, whatever events told.
     pub(crate) fn forget_names(&self) {
         if let Some(watch) = self.inner.watch.get() {
             watch.forget();
@@ -154,21 +154,21 @@ impl Volume {
         rejected(self.root())
     }
 
-    /// The folder of a stage's claims.
+    /// The directory of a stage's claims.
     pub(crate) fn claims(&self, stage: &str) -> PathBuf {
         private(self.root()).join(stage)
     }
 
-    /// Makes the folder of a stage's claims where it is missing. The first time it is made durable in any case:
+    /// Makes the directory of a stage's claims where it is missing. The first time it is made durable in any case:
     /// whoever made it may have died before that.
     pub(crate) fn make_claims(&self, stage: &'static str) -> Result<PathBuf, Error> {
-        let folder = self.claims(stage);
+        let directory = self.claims(stage);
         let mut durable = self.inner.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if !durable.contains(stage) || !is_folder(&folder) {
-            make_folders(self.root(), &folder).act("make folder", &folder)?;
+        if !durable.contains(stage) || !is_directory(&directory) {
+            make_directories(self.root(), &directory).act("make directory", &directory)?;
             durable.insert(stage);
         }
-        Ok(folder)
+        Ok(directory)
     }
 }
 
@@ -182,27 +182,27 @@ pub(crate) fn rejected(root: &Path) -> PathBuf {
     root.join("rejected")
 }
 
-/// Makes a folder below the root, and those between, durably. Those that stand already are synced too: whoever made them
+/// Makes a directory below the root, and those between, durably. Those that stand already are synced too: whoever made them
 /// may have died before that.
-pub(crate) fn make_folders(root: &Path, folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_directories(root: &Path, directory: &Path) -> std::io::Result<()> {
     let mut parent = root.to_owned();
-    for name in folder.strip_prefix(root).unwrap_or(folder) {
-        let folder = parent.join(name);
-        match fs::make_folder(&folder) {
+    for name in directory.strip_prefix(root).unwrap_or(directory) {
+        let directory = parent.join(name);
+        match fs::make_directory(&directory) {
             // Another replica may start at the same time.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_folder(&folder) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_directory(&directory) => {}
             Err(error) => {
-                return Err(std::io::Error::new(error.kind(), format!("`{}`: {error}", folder.display())));
+                return Err(std::io::Error::new(error.kind(), format!("`{}`: {error}", directory.display())));
             }
             Ok(()) => {}
         }
-        fs::sync_folder(&parent)?;
-        parent = folder;
+        fs::sync_directory(&parent)?;
+        parent = directory;
     }
     Ok(())
 }
 
-/// Returns whether this is a folder of the volume's own: a link may lead out of it.
-fn is_folder(path: &Path) -> bool {
+/// Returns whether this is a directory of the volume's own: a link may lead out of it.
+fn is_directory(path: &Path) -> bool {
     fs::look(path).is_ok_and(|found| found.is_some_and(|metadata| metadata.is_dir()))
 }

@@ -1,8 +1,8 @@
-//! What the kernel tells of names that come and go, so that few looks at the data folder have to read it.
+//! What the kernel tells of names that come and go, so that few looks at the data directory have to read it.
 //!
 //! Events are told in the order of what happened, and what is lost of them is told too. So the names that were read once
-//! are those in the folder as long as each event is applied to them, but only where all that changes the folder goes
-//! through this kernel: elsewhere events do no more than wake whoever waits, and each look reads the folder.
+//! are those in the directory as long as each event is applied to them, but only where all that changes the directory goes
+//! through this kernel: elsewhere events do no more than wake whoever waits, and each look reads the directory.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ use crate::names::PublicName;
 
 type Names = BTreeSet<PublicName>;
 
-/// The data folder under watch, for one stage.
+/// The data directory under watch, for one stage.
 #[derive(Debug)]
 pub(crate) struct Watch {
     spec: Spec,
@@ -30,11 +30,11 @@ pub(crate) struct Watch {
     known: Mutex<Known>,
 }
 
-/// What is known of the folder.
+/// What is known of the directory.
 #[derive(Debug)]
 struct Known {
     tells: Tells,
-    /// The names that the stage takes, and those that it publishes, by extension; `None`: the folder must be read.
+    /// The names that the stage takes, and those that it publishes, by extension; `None`: the directory must be read.
     names: Option<Vec<(&'static str, Names)>>,
     /// Files for the stage that came, or were closed by a writer, since somebody asked.
     news: Names,
@@ -47,7 +47,7 @@ struct Known {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tells {
     All,
-    /// Others may change the folder without this kernel's knowledge.
+    /// Others may change the directory without this kernel's knowledge.
     Some,
     /// The watch has ended.
     Nothing,
@@ -81,7 +81,7 @@ impl Watch {
         (self.lock().tells != Tells::Nothing).then(|| self.inotify.as_fd())
     }
 
-    /// Shows the names of an extension, reading the folder only where they are not known; `None` where they never are.
+    /// Shows the names of an extension, reading the directory only where they are not known; `None` where they never are.
     pub(crate) fn with_names<T>(
         &self,
         root: &Path,
@@ -110,7 +110,7 @@ impl Watch {
         Ok(extensions.map(|extension| (extension, PublicName::all(&found, extension).collect())).collect())
     }
 
-    /// Has the folder read at the next look.
+    /// Has the directory read at the next look.
     pub(crate) fn forget(&self) {
         self.lock().names = None;
     }
@@ -157,7 +157,7 @@ impl Known {
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
             self.lose();
         } else if what.intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT | ReadFlags::MOVE_SELF) {
-            self.end("the folder was moved, deleted or unmounted");
+            self.end("the directory was moved, deleted or unmounted");
         } else if let Some(name) = name {
             if let Some(name) = spec.input.and_then(|input| PublicName::parse(name, input)) {
                 note(&mut self.news, name, what);
@@ -176,7 +176,7 @@ impl Known {
     fn lose(&mut self) {
         (self.names, self.has_lost) = (None, true);
         if !std::mem::replace(&mut self.told_lost, true) {
-            info!("file events were lost: the folder is looked through instead");
+            info!("file events were lost: the directory is looked through instead");
         }
     }
 

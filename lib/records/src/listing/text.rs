@@ -13,7 +13,7 @@
 //! the date, whatever it holds. (A raw line feed in a name makes two lines of it: the first is read as an
 //! entry of a shorter name, nothing shows otherwise, and the second is rejected.)
 //!
-//! Skipped are blank lines, `total 12`, and the `folder:` above a folder's entries as `ls -R` prints
+//! Skipped are blank lines, `total 12`, and the `directory:` above a directory's entries as `ls -R` prints
 //! it: first in the file or after a blank line. The names below it stay as printed, without it.
 //!
 //! Whether lines end in CRLF is decided by the first line that is UTF-8: if it ends in a carriage
@@ -74,7 +74,7 @@ struct Listing {
     encoding: Encoding,
     /// Lines end in CRLF; unknown before the first line.
     crlf: Option<bool>,
-    /// A folder's name may come: at the start, and after a blank line.
+    /// A directory's name may come: at the start, and after a blank line.
     at_a_head: bool,
     /// Holds the size of a device, which is not printed as it is wanted.
     size: String,
@@ -138,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_totals_and_folders_are_skipped() {
+    fn blank_lines_totals_and_directories_are_skipped() {
         let outcome = outcome(&format!(
-            "/usr:\ntotal 12\n{A}\n\n  \n\t\n/usr/some folder:\ntotal 1.2M\n{A}\n\n\n..:\r\n"
+            "/usr:\ntotal 12\n{A}\n\n  \n\t\n/usr/some directory:\ntotal 1.2M\n{A}\n\n\n..:\r\n"
         ));
         assert_eq!(outcome.paths(), ["a", "a"]);
         assert_eq!(
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_folder_between_entries_is_rejected() {
+    fn what_looks_like_a_directory_between_entries_is_rejected() {
         let outcome = outcome(&format!("{A}\nrest of a name:\n{A}:\ntotal\ntotal x\n"));
         assert_eq!(outcome.paths(), ["a", "a:"]);
         assert_eq!(outcome.rejected.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [2, 4, 5]);

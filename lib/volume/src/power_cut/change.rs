@@ -2,31 +2,31 @@
 
 use super::content::Content;
 
-/// A file or folder.
+/// A file or directory.
 pub(super) type Node = usize;
-/// A folder, and a name in it.
+/// A directory, and a name in it.
 pub(super) type Place = (Node, String);
 
-/// The data folder.
+/// The data directory.
 pub(super) const ROOT: Node = 0;
 
 /// Something that happens to a disk.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
     MadeFile(Place, Content),
-    MadeFolder(Place),
+    MadeDirectory(Place),
     Moved(Move),
     Written(Node, Content),
     Synced(Node),
     /// All but mode and time.
     DataSynced(Node),
     SyncFailed(Node),
-    FolderSynced(Node),
+    DirectorySynced(Node),
     /// Someone else wrote a file, and synced all of it.
     Dropped(Place, Content),
 }
 
-/// A file or folder that comes, goes or changes its name: one unit.
+/// A file or directory that comes, goes or changes its name: one unit.
 #[derive(Debug, Clone)]
 pub(super) struct Move {
     pub(super) node: Node,
@@ -36,16 +36,16 @@ pub(super) struct Move {
     has_entered: bool,
 }
 
-/// When a rename between two folders is durable.
+/// When a rename between two directories is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// Once either folder was synced: a rename is one unit, so that neither half is durable without the other.
+    /// Once either directory was synced: a rename is one unit, so that neither half is durable without the other.
     Either,
     /// Once both were.
     Both,
-    /// Once the folder that it left was.
+    /// Once the directory that it left was.
     Left,
-    /// Once the folder that it entered was.
+    /// Once the directory that it entered was.
     Entered,
 }
 
@@ -54,10 +54,10 @@ impl Move {
         Move { node, has_left: from.is_none(), has_entered: to.is_none(), from, to }
     }
 
-    /// Notes that a folder was synced.
-    pub(super) fn synced(&mut self, folder: Node) {
-        self.has_left |= self.from.as_ref().is_some_and(|place| place.0 == folder);
-        self.has_entered |= self.to.as_ref().is_some_and(|place| place.0 == folder);
+    /// Notes that a directory was synced.
+    pub(super) fn synced(&mut self, directory: Node) {
+        self.has_left |= self.from.as_ref().is_some_and(|place| place.0 == directory);
+        self.has_entered |= self.to.as_ref().is_some_and(|place| place.0 == directory);
     }
 
     pub(super) fn is_durable(&self, rule: Rule) -> bool {

@@ -1,9 +1,9 @@
 //! A model of a disk: what is durable, what is not yet, and what a power cut leaves.
 //!
-//! Every change of a folder is one file's or folder's move: from nowhere (it is made), to nowhere (it is deleted), or
+//! Every change of a directory is one file's or directory's move: from nowhere (it is made), to nowhere (it is deleted), or
 //! from one name to another. A move is one unit. Of the moves that are not synced a power cut leaves any, but that one
 //! of a file is void without the moves of the same file before it. A synced file whose name is not durable is lost with
-//! it, and so is what lies in such a folder.
+//! it, and so is what lies in such a directory.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(super) struct Disk {
 struct State {
     /// The durable name.
     place: Option<Place>,
-    /// `None`: a folder.
+    /// `None`: a directory.
     file: Option<Versions>,
 }
 
@@ -57,20 +57,20 @@ impl Disk {
         Disk::new(self.rule)
     }
 
-    /// Adds a file, or a folder, that is durable.
+    /// Adds a file, or a directory, that is durable.
     pub(super) fn hold(&mut self, place: Place, file: Option<Content>) -> Node {
         let node = self.add(file.map(|now| Versions { synced: now.clone(), now, is_spoilt: false }));
         self.settle(Move::new(node, None, Some(place)));
         node
     }
 
-    /// What lies in a folder, durably.
-    pub(super) fn children(&self, folder: Node) -> impl Iterator<Item = (&str, Node)> {
-        let all = (folder, String::new())..(folder + 1, String::new());
+    /// What lies in a directory, durably.
+    pub(super) fn children(&self, directory: Node) -> impl Iterator<Item = (&str, Node)> {
+        let all = (directory, String::new())..(directory + 1, String::new());
         self.names.range(all).map(|(place, node)| (place.1.as_str(), *node))
     }
 
-    /// A file's durable content; `None` for a folder.
+    /// A file's durable content; `None` for a directory.
     pub(super) fn content(&self, node: Node) -> Option<&Content> {
         self.nodes[node].file.as_ref().map(|versions| &versions.synced)
     }
@@ -78,12 +78,12 @@ impl Disk {
     /// Every file that is durable, by its path.
     pub(super) fn files(&self) -> BTreeMap<PathBuf, Content> {
         let mut files = BTreeMap::new();
-        let mut folders = vec![(ROOT, PathBuf::new())];
-        while let Some((folder, path)) = folders.pop() {
-            for (name, node) in self.children(folder) {
+        let mut directories = vec![(ROOT, PathBuf::new())];
+        while let Some((directory, path)) = directories.pop() {
+            for (name, node) in self.children(directory) {
                 match self.content(node) {
                     Some(content) => drop(files.insert(path.join(name), content.clone())),
-                    None => folders.push((node, path.join(name))),
+                    None => directories.push((node, path.join(name))),
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Disk {
                 let synced = Content { bytes: Vec::new(), ..now.clone() };
                 self.make(place, Some(Versions { synced, now, is_spoilt: false }));
             }
-            Change::MadeFolder(place) => self.make(place, None),
+            Change::MadeDirectory(place) => self.make(place, None),
             Change::Moved(change) => self.pending.push(change),
             Change::Written(file, now) => self.file(file).now = now,
             Change::Synced(file) => {
@@ -108,7 +108,7 @@ impl Disk {
                 file.sync(Content { bytes: file.now.bytes.clone(), ..file.synced.clone() });
             }
             Change::SyncFailed(file) => self.file(file).is_spoilt = true,
-            Change::FolderSynced(folder) => self.sync_folder(folder),
+            Change::DirectorySynced(directory) => self.sync_directory(directory),
             Change::Dropped(place, content) => {
                 self.hold(place, Some(content));
             }
@@ -145,10 +145,10 @@ impl Disk {
         self.nodes[node].file.as_mut().expect("only files are written")
     }
 
-    fn sync_folder(&mut self, folder: Node) {
+    fn sync_directory(&mut self, directory: Node) {
         let mut last = BTreeMap::new();
         for (index, change) in self.pending.iter_mut().enumerate() {
-            change.synced(folder);
+            change.synced(directory);
             if change.is_durable(self.rule) {
                 last.insert(change.node, index);
             }

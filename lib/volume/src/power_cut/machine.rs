@@ -12,7 +12,7 @@ use std::panic::Location;
 
 use super::change::Change;
 use super::content::Content;
-use super::folder::Folder;
+use super::directory::Directory;
 use super::recorder::{Event, Fate, Machine, Program, Trouble, Troubles};
 use super::site::Site;
 use super::world::Deed;
@@ -28,8 +28,8 @@ fn with<R>(act: impl FnOnce(&mut Machine) -> R) -> Option<R> {
 }
 
 /// Starts this thread's machine; what is asked for at `left_out` is never done.
-pub(super) fn start(folder: Folder, left_out: Option<Site>) {
-    MACHINE.set(Some(Machine::new(folder, left_out)));
+pub(super) fn start(directory: Directory, left_out: Option<Site>) {
+    MACHINE.set(Some(Machine::new(directory, left_out)));
 }
 
 /// Stops it, and returns what it recorded.
@@ -64,13 +64,13 @@ pub(super) fn note(deed: Deed) {
     });
 }
 
-/// Someone else puts a file into the data folder.
+/// Someone else puts a file into the data directory.
 pub(super) fn drop_in(name: &str, text: &str) {
-    let (content, path) = (Content::new(text), with(|machine| machine.folder.root().join(name)));
+    let (content, path) = (Content::new(text), with(|machine| machine.directory.root().join(name)));
     let Some(path) = path else { return };
     content.lay_out(&path).expect("the name is free");
     with(|machine| {
-        let place = machine.folder.made(&path, true).expect("it was just made");
+        let place = machine.directory.made(&path, true).expect("it was just made");
         machine.events.push(Event::Disk(Change::Dropped(place, content)));
     });
 }

@@ -112,8 +112,9 @@ fn has_arrived(file: &BatchFile, disk: &Disk, world: &World) -> bool {
 
 /// A claim that is left, by its stage and name.
 fn in_hand(disk: &Disk) -> Option<String> {
-    let below =
-        |folder, wanted: &str| disk.children(folder).find(|(name, _)| *name == wanted).map(|(_, node)| node);
+    let below = |directory, wanted: &str| {
+        disk.children(directory).find(|(name, _)| *name == wanted).map(|(_, node)| node)
+    };
     let stages = below(below(ROOT, ".pipe")?, "1")?;
     disk.children(stages)
         .flat_map(|(stage, claims)| disk.children(claims).map(move |(claim, _)| format!("{stage}/{claim}")))
@@ -121,8 +122,8 @@ fn in_hand(disk: &Disk) -> Option<String> {
 }
 
 fn rejected(disk: &Disk) -> Vec<(String, String)> {
-    let folder = disk.children(ROOT).find(|(name, _)| *name == "rejected").map(|(_, node)| node);
-    let files = folder.into_iter().flat_map(|folder| disk.children(folder));
+    let directory = disk.children(ROOT).find(|(name, _)| *name == "rejected").map(|(_, node)| node);
+    let files = directory.into_iter().flat_map(|directory| disk.children(directory));
     files.map(|(name, node)| (name.to_owned(), text(disk, node))).collect()
 }
 

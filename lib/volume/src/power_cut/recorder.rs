@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::change::{Change, Move};
 use super::content::Content;
-use super::folder::Folder;
+use super::directory::Directory;
 use super::site::Site;
 use super::world::Deed;
 use crate::Error;
@@ -47,7 +47,7 @@ pub(super) struct Noted {
 
 /// What was done so far, and who runs.
 pub(super) struct Machine {
-    pub(super) folder: Folder,
+    pub(super) directory: Directory,
     pub(super) events: Vec<Event>,
     /// Each call of the protocol that was to be made.
     pub(super) calls: Vec<Noted>,
@@ -84,9 +84,9 @@ pub(super) enum Fate {
 }
 
 impl Machine {
-    pub(super) fn new(folder: Folder, left_out: Option<Site>) -> Self {
+    pub(super) fn new(directory: Directory, left_out: Option<Site>) -> Self {
         Machine {
-            folder,
+            directory,
             events: Vec::new(),
             calls: Vec::new(),
             sites: BTreeSet::new(),
@@ -112,7 +112,7 @@ impl Machine {
     }
 
     pub(super) fn fate(&mut self, call: Call<'_>, at: &'static Location<'static>) -> Fate {
-        let site = Site::of(call, at, &self.folder);
+        let site = Site::of(call, at, &self.directory);
         let program = self.programs.last_mut().expect("only programs make calls");
         if program.is_dead {
             return Fate::Refused;
@@ -148,29 +148,31 @@ impl Machine {
     /// Notes what a call did that was made; `failed`: it was told otherwise.
     pub(super) fn record(&mut self, call: Call<'_>, failed: bool) {
         let change = match call {
-            Call::Sync(_) | Call::SyncData(_) | Call::SyncFolder(_) if failed => {
+            Call::Sync(_) | Call::SyncData(_) | Call::SyncDirectory(_) if failed => {
                 return self.record_failure(call);
             }
             Call::Create(path) => {
                 let content = File::open(path).and_then(|file| Content::of(&file)).expect("it can be read");
-                Change::MadeFile(self.folder.made(path, true).expect("it was just made"), content)
+                Change::MadeFile(self.directory.made(path, true).expect("it was just made"), content)
             }
-            Call::MakeFolder(path) => {
-                Change::MadeFolder(self.folder.made(path, false).expect("it was just made"))
+            Call::MakeDirectory(path) => {
+                Change::MadeDirectory(self.directory.made(path, false).expect("it was just made"))
             }
             Call::Write(file) | Call::MakeReadOnly(file) => {
-                let Some(node) = self.folder.file(file) else { return };
+                let Some(node) = self.directory.file(file) else { return };
                 Change::Written(node, Content::of(file).expect("new files can be read"))
             }
-            Call::Sync(file) => Change::Synced(self.folder.file(file).expect("it was made here")),
-            Call::SyncData(file) => Change::DataSynced(self.folder.file(file).expect("it was made here")),
-            Call::SyncFolder(path) => Change::FolderSynced(self.folder.node(path).expect("it is there")),
+            Call::Sync(file) => Change::Synced(self.directory.file(file).expect("it was made here")),
+            Call::SyncData(file) => Change::DataSynced(self.directory.file(file).expect("it was made here")),
+            Call::SyncDirectory(path) => {
+                Change::DirectorySynced(self.directory.node(path).expect("it is there"))
+            }
             Call::Rename { from, to } => {
-                let (node, from, to) = self.folder.moved(from, to);
+                let (node, from, to) = self.directory.moved(from, to);
                 Change::Moved(Move::new(node, Some(from), Some(to)))
             }
-            Call::Unlink(path) | Call::RemoveFolder(path) => {
-                let (node, place) = self.folder.gone(path);
+            Call::Unlink(path) | Call::RemoveDirectory(path) => {
+                let (node, place) = self.directory.gone(path);
                 Change::Moved(Move::new(node, Some(place), None))
             }
         };
@@ -179,14 +181,14 @@ impl Machine {
 
     pub(super) fn record_failure(&mut self, call: Call<'_>) {
         if let Call::Sync(file) | Call::SyncData(file) = call {
-            let node = self.folder.file(file).expect("it was made here");
+            let node = self.directory.file(file).expect("it was made here");
             self.events.push(Event::Disk(Change::SyncFailed(node)));
         }
     }
 
     /// A program that nothing troubled has nothing to complain of, and every complaint names act and path.
     pub(super) fn complain(&mut self, error: &Error) {
-        let root = self.folder.root().to_owned();
+        let root = self.directory.root().to_owned();
         let Some(program) = self.living() else { return };
         let is_fine = match error {
             Error::Fenced { .. } => program.was_robbed,

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::batch_file::BatchFile;
 use super::change::{ROOT, Rule};
 use super::content::Content;
+use super::directory::Directory;
 use super::disk::Disk;
-use super::folder::Folder;
 use super::luck::{How, Luck};
 use super::machine;
 use super::promises;
@@ -30,7 +30,7 @@ pub(super) struct Run {
 }
 
 impl State {
-    /// A data folder in which files wait, and some that are none of ours.
+    /// A data directory in which files wait, and some that are none of ours.
     pub(super) fn new(rule: Rule, abilities: Abilities, files: &[BatchFile]) -> Self {
         let (mut disk, mut world) = (Disk::new(rule), World::default());
         for (index, file) in files.iter().enumerate() {
@@ -49,9 +49,9 @@ impl State {
         left_out: Option<&Site>,
         programs: impl FnOnce(&Path, Abilities),
     ) -> Result<Run, String> {
-        let (folder, disk) = Folder::lay_out(&self.disk).map_err(|error| error.to_string())?;
-        let root = folder.root().to_owned();
-        machine::start(folder, left_out.cloned());
+        let (directory, disk) = Directory::lay_out(&self.disk).map_err(|error| error.to_string())?;
+        let root = directory.root().to_owned();
+        machine::start(directory, left_out.cloned());
         programs(&root, self.abilities);
         let run = Run { start: State { disk, ..self.clone() }, machine: machine::stop() };
         if let Some(complaint) = run.machine.complaints.first() {

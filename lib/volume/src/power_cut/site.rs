@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::path::Path;
 
-use super::folder::Folder;
+use super::directory::Directory;
 use crate::fs::Call;
 
 /// A place in the code, and what it syncs or renames: a loop over two files counts twice.
@@ -24,10 +24,10 @@ impl fmt::Display for Site {
 
 impl Site {
     /// `None` for all that is neither a sync nor a rename.
-    pub(super) fn of(call: Call<'_>, at: &'static Location<'static>, folder: &Folder) -> Option<Self> {
+    pub(super) fn of(call: Call<'_>, at: &'static Location<'static>, directory: &Directory) -> Option<Self> {
         let what = match call {
-            Call::Sync(file) | Call::SyncData(file) => stem(folder.name(folder.file(file)?)),
-            Call::SyncFolder(path) | Call::Rename { from: path, .. } => kind(path, folder.root()),
+            Call::Sync(file) | Call::SyncData(file) => stem(directory.name(directory.file(file)?)),
+            Call::SyncDirectory(path) | Call::Rename { from: path, .. } => kind(path, directory.root()),
             _ => return None,
         };
         Some(Site { at, act: call.act(), what })
@@ -49,8 +49,8 @@ fn kind(path: &Path, root: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     let names: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
     match names.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
-        [] => "the data folder".to_owned(),
-        [".pipe", "1", _] => "a stage's folder".to_owned(),
+        [] => "the data directory".to_owned(),
+        [".pipe", "1", _] => "a stage's directory".to_owned(),
         [".pipe", "1", _, _] => "a claim".to_owned(),
         [".pipe", "1", _, _, file] => stem(file),
         ["rejected", _, ..] => "rejected".to_owned(),

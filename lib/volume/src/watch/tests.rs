@@ -16,21 +16,21 @@ const SECOND: Spec = Spec { name: "second", input: Some("csv"), output: Some("js
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(3600);
 
-fn folder_of(names: impl IntoIterator<Item = String>) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+fn directory_of(names: impl IntoIterator<Item = String>) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
     for name in names {
-        std::fs::write(folder.path().join(name), "x").unwrap();
+        std::fs::write(directory.path().join(name), "x").unwrap();
     }
-    folder
+    directory
 }
 
 /// A stage that watches; `None` where events cannot tell all.
-fn stage(folder: &TempDir, spec: Spec) -> Option<(Volume, Inbox)> {
-    if !fs::is_local(folder.path()).unwrap() {
-        eprintln!("skipped: on this file system others may change a folder");
+fn stage(directory: &TempDir, spec: Spec) -> Option<(Volume, Inbox)> {
+    if !fs::is_local(directory.path()).unwrap() {
+        eprintln!("skipped: on this file system others may change a directory");
         return None;
     }
-    let volume = Volume::open(folder.path()).unwrap();
+    let volume = Volume::open(directory.path()).unwrap();
     volume.watch(spec).unwrap();
     Some((volume.clone(), Inbox::new(volume, spec, Duration::ZERO, LONG)))
 }
@@ -60,10 +60,10 @@ fn names(volume: &Volume, extension: &str) -> Vec<String> {
 fn a_batch_costs_no_more_looks_where_a_thousand_files_wait() {
     let mut cost = BTreeMap::new();
     for waiting in [10, 1_000] {
-        let folder = folder_of((0..waiting).map(|number| format!("listing-{number:04}.txt")));
-        let Some((_first, mut first)) = stage(&folder, FIRST) else { return };
-        let Some((_second, mut second)) = stage(&folder, SECOND) else { return };
-        // From here on the folder is known.
+        let directory = directory_of((0..waiting).map(|number| format!("listing-{number:04}.txt")));
+        let Some((_first, mut first)) = stage(&directory, FIRST) else { return };
+        let Some((_second, mut second)) = stage(&directory, SECOND) else { return };
+        // From here on the directory is known.
         work(&mut first).unwrap();
         work(&mut second).unwrap();
         let before = ENTRIES_READ.get();
@@ -81,12 +81,12 @@ fn a_batch_costs_no_more_looks_where_a_thousand_files_wait() {
 
 #[test]
 fn a_file_that_comes_late_takes_its_place_in_the_order() {
-    let folder = folder_of(["2", "5", "7"].map(|id| format!("listing-{id}.txt")));
-    let Some((_volume, mut inbox)) = stage(&folder, FIRST) else { return };
+    let directory = directory_of(["2", "5", "7"].map(|id| format!("listing-{id}.txt")));
+    let Some((_volume, mut inbox)) = stage(&directory, FIRST) else { return };
     let mut taken = vec![work(&mut inbox).unwrap().0];
     for late in ["listing-6.txt", "listing.txt"] {
-        std::fs::write(folder.path().join("new"), "x").unwrap();
-        std::fs::rename(folder.path().join("new"), folder.path().join(late)).unwrap();
+        std::fs::write(directory.path().join("new"), "x").unwrap();
+        std::fs::rename(directory.path().join("new"), directory.path().join(late)).unwrap();
     }
     taken.extend(std::iter::from_fn(|| work(&mut inbox)).map(|(taken, _)| taken));
     assert_eq!(taken, ["2", "", "5", "6", "7"].map(|id| format!("listing-{id}.txt").replace("-.", ".")));
@@ -94,33 +94,33 @@ fn a_file_that_comes_late_takes_its_place_in_the_order() {
 
 #[test]
 fn what_others_put_and_take_is_known_when_the_next_name_is_chosen() {
-    let folder = folder_of((0..4).map(|number| format!("listing-{number}.txt")));
-    let Some((_volume, mut inbox)) = stage(&folder, FIRST) else { return };
+    let directory = directory_of((0..4).map(|number| format!("listing-{number}.txt")));
+    let Some((_volume, mut inbox)) = stage(&directory, FIRST) else { return };
     let mut published = || work(&mut inbox).unwrap().1;
     assert_eq!(published(), "listing.csv");
-    std::fs::write(folder.path().join("listing-zzz.csv"), "x").unwrap();
+    std::fs::write(directory.path().join("listing-zzz.csv"), "x").unwrap();
     assert!(published().starts_with("listing-zzz-"));
     let second = published();
     assert!(second.starts_with("listing-zzz-"), "{second}");
-    for name in fs::names(folder.path()).unwrap() {
+    for name in fs::names(directory.path()).unwrap() {
         if PublicName::parse(&name, "csv").is_some() {
-            std::fs::remove_file(folder.path().join(name)).unwrap();
+            std::fs::remove_file(directory.path().join(name)).unwrap();
         }
     }
     assert_eq!(published(), "listing.csv");
 }
 
 #[test]
-fn the_names_are_those_in_the_folder_whatever_happens_there() {
-    let folder = folder_of([]);
-    let Some((volume, _inbox)) = stage(&folder, FIRST) else { return };
-    let unwatched = Volume::open(folder.path()).unwrap();
+fn the_names_are_those_in_the_directory_whatever_happens_there() {
+    let directory = directory_of([]);
+    let Some((volume, _inbox)) = stage(&directory, FIRST) else { return };
+    let unwatched = Volume::open(directory.path()).unwrap();
     let mut random = fastrand::Rng::with_seed(7);
     let mut writer = None;
     let pick = |random: &mut fastrand::Rng| {
         let extension = ["txt", "csv", "json"][random.usize(..3)];
         let ids = ["", "-1", "-2", "-b", "-not an id"];
-        folder.path().join(format!("listing{}.{extension}", ids[random.usize(..ids.len())]))
+        directory.path().join(format!("listing{}.{extension}", ids[random.usize(..ids.len())]))
     };
     for _ in 0..5_000 {
         let (one, other) = (pick(&mut random), pick(&mut random));
@@ -136,8 +136,8 @@ fn the_names_are_those_in_the_folder_whatever_happens_there() {
                 drop(writer.take());
                 Ok(())
             }
-            6 => std::fs::rename(&one, folder.path().join("elsewhere")),
-            _ => std::fs::rename(folder.path().join("elsewhere"), &one),
+            6 => std::fs::rename(&one, directory.path().join("elsewhere")),
+            _ => std::fs::rename(directory.path().join("elsewhere"), &one),
         };
         match random.u8(..40) {
             0 => volume.forget_names(),
@@ -152,30 +152,30 @@ fn the_names_are_those_in_the_folder_whatever_happens_there() {
 }
 
 #[test]
-fn where_events_were_lost_the_folder_is_read_and_whoever_waits_is_woken() {
-    let folder = folder_of(["listing.txt".to_owned()]);
-    let Some((volume, _inbox)) = stage(&folder, FIRST) else { return };
+fn where_events_were_lost_the_directory_is_read_and_whoever_waits_is_woken() {
+    let directory = directory_of(["listing.txt".to_owned()]);
+    let Some((volume, _inbox)) = stage(&directory, FIRST) else { return };
     assert_eq!(names(&volume, "txt").len(), 1);
     let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
-    let other = folder.path().join("other");
+    let other = directory.path().join("other");
     for _ in 0..limit.trim().parse::<u32>().unwrap() {
         std::fs::write(&other, "").unwrap();
         std::fs::remove_file(&other).unwrap();
     }
-    std::fs::write(folder.path().join("listing-1.txt"), "x").unwrap();
+    std::fs::write(directory.path().join("listing-1.txt"), "x").unwrap();
     assert!(volume.has_news());
     assert_eq!(names(&volume, "txt").len(), 2);
 }
 
 #[test]
-fn where_the_watch_ends_the_folder_is_read_each_time() {
-    let folder = folder_of(["listing.txt".to_owned()]);
-    let Some((volume, _inbox)) = stage(&folder, FIRST) else { return };
+fn where_the_watch_ends_the_directory_is_read_each_time() {
+    let directory = directory_of(["listing.txt".to_owned()]);
+    let Some((volume, _inbox)) = stage(&directory, FIRST) else { return };
     assert_eq!(names(&volume, "txt").len(), 1);
-    std::fs::rename(folder.path(), folder.path().with_extension("moved")).unwrap();
+    std::fs::rename(directory.path(), directory.path().with_extension("moved")).unwrap();
     assert!(volume.has_news() && volume.with_names("txt", BTreeSet::len).is_err());
-    std::fs::rename(folder.path().with_extension("moved"), folder.path()).unwrap();
-    std::fs::write(folder.path().join("listing-1.txt"), "x").unwrap();
+    std::fs::rename(directory.path().with_extension("moved"), directory.path()).unwrap();
+    std::fs::write(directory.path().join("listing-1.txt"), "x").unwrap();
     assert_eq!(names(&volume, "txt").len(), 2);
     assert!(volume.events().is_none());
 }

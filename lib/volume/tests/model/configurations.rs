@@ -26,13 +26,13 @@ const DEATHS: Faults = Faults { crashes: true, lost_locks: 1, cuts: 0 };
 const CUT: Faults = Faults { crashes: false, lost_locks: 0, cuts: 1 };
 const CRASHES_AND_CUT: Faults = Faults { crashes: true, ..CUT };
 
-/// Three workers, two files, a publisher. To be explored in seconds, folders come and go in one step each.
+/// Three workers, two files, a publisher. To be explored in seconds, directories come and go in one step each.
 const ALL: Protocol =
     Protocol { stages: &[0, 1, 1, 1], files: 2, coarse: true, claims: 4, faults: DEATHS, ..ONE };
 /// From the publisher to the API.
 const CHAIN: Protocol =
     Protocol { stages: &[0, 1, 1, 2], waiting: 0, coarse: true, claims: 3, faults: DEATHS, ..ONE };
-/// Interrupted also while a claim's folder is made, taken over and removed.
+/// Interrupted also while a claim's directory is made, taken over and removed.
 pub(crate) const TWO: Protocol = Protocol { stages: &[1, 1], faults: DEATHS, ..ONE };
 pub(crate) const TWO_FILES: Protocol = Protocol { files: 2, waiting: 2, coarse: true, ..TWO };
 pub(crate) const DELIVERERS: Protocol = Protocol { stages: &[2, 2], coarse: true, ..TWO };
@@ -95,12 +95,12 @@ fn a_file_that_is_still_written_is_never_taken_half() {
 #[test]
 #[ignore = "minutes, and only when optimised"]
 fn larger_configurations_hold_as_well() {
-    holds("two workers, two files, folders by the call", &Protocol { coarse: false, ..TWO_FILES });
+    holds("two workers, two files, directories by the call", &Protocol { coarse: false, ..TWO_FILES });
     holds("cut of two workers, two files", &Protocol { files: 2, waiting: 2, ..CUT_TWO });
     holds("two cuts of two workers", &Protocol { faults: Faults { cuts: 2, ..CUT }, ..CUT_TWO });
     holds("cut of two workers that may die", &Protocol { faults: CRASHES_AND_CUT, ..CUT_TWO });
-    holds("cut of two workers, folders by the call", &Protocol { coarse: false, ..CUT_TWO });
+    holds("cut of two workers, directories by the call", &Protocol { coarse: false, ..CUT_TWO });
     holds("cut of a file that still settles", &Protocol { leases: false, ..CUT_PERSON });
     holds("two deliverers behind the chain", &Protocol { stages: &[0, 1, 2, 2], ..CHAIN });
-    holds("three workers, folders by the call", &Protocol { stages: &[1, 1, 1], claims: 3, ..TWO });
+    holds("three workers, directories by the call", &Protocol { stages: &[1, 1, 1], claims: 3, ..TWO });
 }

@@ -1,13 +1,13 @@
 //! The volume: what has which name, as everyone sees it and as a power cut would leave it.
 
 use crate::names::Names;
-use crate::place::{CLAIMS, Folder, GENERATION, Place, Slot};
+use crate::place::{CLAIMS, Directory, GENERATION, Place, Slot};
 use crate::symmetry::rank;
 
 /// One change of names or of a content, as it waits to become durable. A rename is one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Change {
-    /// A name appears, or a folder has another one.
+    /// A name appears, or a directory has another one.
     Put(Place, u8),
     Move(Place, Place),
     Remove(Place),
@@ -24,8 +24,8 @@ impl Change {
     }
 
     fn generations(self, claim: usize) -> u16 {
-        let folder = match self {
-            Change::Put(place, value) if place == Place::claim(claim, Slot::Folder) => {
+        let directory = match self {
+            Change::Put(place, value) if place == Place::claim(claim, Slot::Directory) => {
                 1 << (value & GENERATION)
             }
             _ => 0,
@@ -33,7 +33,7 @@ impl Change {
         self.places()
             .into_iter()
             .filter_map(|place| place.generation(claim))
-            .fold(folder, |all, own| all | 1 << own)
+            .fold(directory, |all, own| all | 1 << own)
     }
 
     fn renumbered(self, claim: usize, owners: u16, locks: u16) -> Self {
@@ -112,13 +112,13 @@ impl Disk {
         }
     }
 
-    /// `fsync` of a folder: its names are durable, and what they rest on.
-    pub(crate) fn sync_folder(&mut self, folder: Folder) {
+    /// `fsync` of a directory: its names are durable, and what they rest on.
+    pub(crate) fn sync_directory(&mut self, directory: Directory) {
         let mut now = vec![false; self.pending.len()];
         for (index, change) in self.pending.iter().enumerate().rev() {
             let later = index + 1..self.pending.len();
             now[index] = !matches!(change, Change::Content(..))
-                && (folder.holds(*change)
+                && (directory.holds(*change)
                     || later.into_iter().any(|later| now[later] && self.pending[later].rests_on(*change)));
         }
         let mut flags = now.iter();
@@ -133,12 +133,12 @@ impl Disk {
         (0..CLAIMS).for_each(|claim| self.forget_claim(claim));
     }
 
-    /// What a folder held that is gone for good: no cut brings it back.
+    /// What a directory held that is gone for good: no cut brings it back.
     fn forget_claim(&mut self, claim: usize) {
-        let folder = Place::claim(claim, Slot::Folder);
+        let directory = Place::claim(claim, Slot::Directory);
         let is_in = |place: Place| place.in_claim().is_some_and(|(other, _)| other == claim);
-        let is_pending = self.pending.iter().any(|change| change.places().contains(&folder));
-        if is_pending || self.seen.has(folder) || self.durable.has(folder) {
+        let is_pending = self.pending.iter().any(|change| change.places().contains(&directory));
+        if is_pending || self.seen.has(directory) || self.durable.has(directory) {
             return;
         }
         self.pending.retain(|change| !change.places().into_iter().all(is_in));
@@ -243,10 +243,10 @@ mod tests {
         Place::public(1, Public::Plain)
     }
 
-    /// A file made, written and renamed in a folder that is durable.
+    /// A file made, written and renamed in a directory that is durable.
     fn published() -> Disk {
         let mut names = Names::default();
-        names.set(Place::claim(0, Slot::Folder), 1);
+        names.set(Place::claim(0, Slot::Directory), 1);
         let mut disk = Disk::new(names, true);
         disk.change(Change::Put(own(), HALF.value()));
         disk.change(Change::Content(own(), FULL.value()));
@@ -269,9 +269,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folders_sync_keeps_names_and_no_content() {
+    fn a_directories_sync_keeps_names_and_no_content() {
         let mut disk = published();
-        disk.sync_folder(Folder::Data);
+        disk.sync_directory(Directory::Data);
         assert_eq!(left(&disk), [(0, HALF.value())]);
     }
 
@@ -285,9 +285,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_lost_takes_its_files_along() {
+    fn a_directory_that_is_lost_takes_its_files_along() {
         let mut disk = Disk::new(Names::default(), true);
-        disk.change(Change::Put(Place::claim(0, Slot::Folder), 1));
+        disk.change(Change::Put(Place::claim(0, Slot::Directory), 1));
         disk.appear(public(), FULL.value());
         disk.change(Change::Move(public(), own()));
         let mut left = left(&disk);

@@ -4,7 +4,7 @@ use crate::names::{Content, Names, PARTIAL};
 use crate::place::{CLAIMS, Place, Public, Slot};
 use crate::protocol::Protocol;
 use crate::state::State;
-use crate::steps::{CONVERT, folder_value};
+use crate::steps::{CONVERT, directory_value};
 
 /// What is wrong with a state.
 pub(crate) fn flaw(protocol: &Protocol, state: &State) -> Option<&'static str> {
@@ -107,8 +107,8 @@ fn torn(names: &Names, file: usize) -> Option<&'static str> {
 /// Who is alive and holds its lock loses its claim to nobody.
 fn taken_from_its_owner(state: &State) -> Option<&'static str> {
     let is_taken = state.workers.iter().filter(|worker| worker.is_locked && worker.owns()).any(|worker| {
-        let folder = state.disk.seen.get(Place::claim(usize::from(worker.claim), Slot::Folder));
-        folder != folder_value(worker.stage, worker.generation)
+        let directory = state.disk.seen.get(Place::claim(usize::from(worker.claim), Slot::Directory));
+        directory != directory_value(worker.stage, worker.generation)
     });
     is_taken.then_some("a claim is taken from an owner that holds its lock")
 }
@@ -118,5 +118,5 @@ fn is_of(names: &Names, place: Place, file: usize) -> bool {
 }
 
 fn stage(names: &Names, claim: usize) -> u8 {
-    names.get(Place::claim(claim, Slot::Folder)) >> 4
+    names.get(Place::claim(claim, Slot::Directory)) >> 4
 }

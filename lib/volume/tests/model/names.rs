@@ -5,7 +5,7 @@ use std::fmt;
 use crate::place::{BLOCK, CLAIMS, GENERATION, IN_CLAIMS, NAMED, OWNERS, Place, Slot, small};
 use crate::symmetry::rank;
 
-/// What has which name: 0 nothing. A folder's value is its claim's stage and generation, a lock's tells it from
+/// What has which name: 0 nothing. A directory's value is its claim's stage and generation, a lock's tells it from
 /// others, any other file's is its content.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Names([u8; IN_CLAIMS + CLAIMS * BLOCK]);
@@ -80,10 +80,10 @@ impl Names {
         }
     }
 
-    /// A folder whose name is lost takes what is in it along.
+    /// A directory whose name is lost takes what is in it along.
     pub(crate) fn drop_unreachable(&mut self) {
         for claim in 0..CLAIMS {
-            if !self.has(Place::claim(claim, Slot::Folder)) {
+            if !self.has(Place::claim(claim, Slot::Directory)) {
                 self.clear_claim(claim);
             }
         }

@@ -7,14 +7,14 @@ use crate::symmetry::rank;
 
 /// Batches of records that travel.
 pub(crate) const FILES: usize = 2;
-/// Folders of claims at a time.
+/// Directories of claims at a time.
 pub(crate) const CLAIMS: usize = 6;
 /// Owners that a claim can have in turn.
 pub(crate) const OWNERS: u8 = 6;
 /// What the converter takes, and what the deliverer takes from it.
 const EXTENSIONS: usize = 2;
 
-/// The bits of a folder's value that are its generation; the others are its stage.
+/// The bits of a directory's value that are its generation; the others are its stage.
 pub(crate) const GENERATION: u8 = 0xf;
 /// The names in a claim that end in no generation, and its own.
 pub(crate) const NAMED: usize = 6;
@@ -24,7 +24,7 @@ pub(crate) const IN_CLAIMS: usize = IN_REJECTED + 2 * FILES;
 /// The names in a claim, and its own.
 pub(crate) const BLOCK: usize = NAMED + 5 * OWNERS as usize;
 
-/// A name in one of the folders.
+/// A name in one of the directories.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place(pub(crate) u8);
 
@@ -39,10 +39,10 @@ pub(crate) enum Own {
     NewJournal,
 }
 
-/// A name in a claim, or (`Folder`) that of the claim.
+/// A name in a claim, or (`Directory`) that of the claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Slot {
-    Folder,
+    Directory,
     Lock,
     Input,
     Output,
@@ -85,7 +85,7 @@ impl Place {
 
     pub(crate) fn claim(claim: usize, slot: Slot) -> Self {
         let slot = match slot {
-            Slot::Folder => 0,
+            Slot::Directory => 0,
             Slot::Lock => 1,
             Slot::Input => 2,
             Slot::Output => 3,
@@ -141,9 +141,9 @@ impl fmt::Debug for Place {
     }
 }
 
-/// A folder to sync.
+/// A directory to sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Folder {
+pub(crate) enum Directory {
     Data,
     Rejected,
     /// That of a stage's claims.
@@ -151,14 +151,14 @@ pub(crate) enum Folder {
     Claim(usize),
 }
 
-impl Folder {
-    /// Whether a change is of the names in the folder.
+impl Directory {
+    /// Whether a change is of the names in the directory.
     pub(crate) fn holds(self, change: Change) -> bool {
         change.places().into_iter().any(|place| match (self, place.in_claim()) {
-            (Folder::Data, None) => !place.is_rejected(),
-            (Folder::Rejected, None) => place.is_rejected(),
-            (Folder::Claims, Some((_, slot))) => slot == 0,
-            (Folder::Claim(claim), Some((other, slot))) => claim == other && slot != 0,
+            (Directory::Data, None) => !place.is_rejected(),
+            (Directory::Rejected, None) => place.is_rejected(),
+            (Directory::Claims, Some((_, slot))) => slot == 0,
+            (Directory::Claim(claim), Some((other, slot))) => claim == other && slot != 0,
             _ => false,
         })
     }

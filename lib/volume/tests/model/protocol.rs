@@ -17,9 +17,9 @@ pub(crate) struct Protocol {
     pub(crate) files: usize,
     /// How many of them wait at the first stage that takes any, the first under the plain name.
     pub(crate) waiting: usize,
-    /// Folders of claims at a time: with so many, idle workers make no more, but tidy up.
+    /// Directories of claims at a time: with so many, idle workers make no more, but tidy up.
     pub(crate) claims: usize,
-    /// Whether a claim's folder is made, taken over and removed in one step each.
+    /// Whether a claim's directory is made, taken over and removed in one step each.
     pub(crate) coarse: bool,
     /// Whether file 0 is written in place, by someone who knows nothing of the protocol.
     pub(crate) person: bool,
@@ -140,8 +140,8 @@ impl Protocol {
 
     /// Whether a claim of the stage can be tried. Where open and lock are one step, not if the lock is held.
     fn may_be_orphan(&self, state: &State, claim: usize, stage: u8) -> bool {
-        let folder = state.disk.seen.get(Place::claim(claim, Slot::Folder));
-        if folder == 0 || folder >> 4 != stage {
+        let directory = state.disk.seen.get(Place::claim(claim, Slot::Directory));
+        if directory == 0 || directory >> 4 != stage {
             return false;
         }
         let lock = state.disk.seen.get(Place::claim(claim, Slot::Lock));

@@ -62,7 +62,7 @@ pub(crate) enum Pc {
     SyncPublished,
     ClearAll,
     DropLock,
-    RemoveFolder,
+    RemoveDirectory,
 }
 
 /// A replica of a stage; stage 0 is what starts the chain.
@@ -127,7 +127,7 @@ impl Worker {
         let is_new = matches!(self.pc, Pc::MakeLock | Pc::LockNew | Pc::CheckNew);
         let is_made = matches!(self.pc, Pc::MakeOrphanLock | Pc::LockMade | Pc::CheckMade);
         let is_orphan = matches!(self.pc, Pc::LockOrphan | Pc::RaiseGeneration | Pc::CheckOrphan);
-        !(self.is_idle() || is_new || is_made || is_orphan || self.pc == Pc::RemoveFolder)
+        !(self.is_idle() || is_new || is_made || is_orphan || self.pc == Pc::RemoveDirectory)
     }
 }
 

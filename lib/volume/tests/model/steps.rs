@@ -13,7 +13,7 @@ mod take_over;
 use crate::disk::Change;
 use crate::mutations::Mutation;
 use crate::names::Content;
-use crate::place::{CLAIMS, Folder, Own, Place, Public, Slot};
+use crate::place::{CLAIMS, Directory, Own, Place, Public, Slot};
 use crate::protocol::Protocol;
 use crate::state::{NO_CLAIM, Pc, State, Worker};
 
@@ -57,7 +57,7 @@ impl Protocol {
         is_left_out || (!self.has_cuts() && order::synced(pc).is_some())
     }
 
-    /// Whether a step goes with the one before it: with all that makes, takes over or removes a folder, where that is
+    /// Whether a step goes with the one before it: with all that makes, takes over or removes a directory, where that is
     /// to be one step. And where neither a cut nor a person can come between, a look whose answer nobody else
     /// changes, and what is done to names in the claim that nobody else reads till then.
     fn is_quiet(&self, pc: Pc) -> bool {
@@ -68,7 +68,7 @@ impl Protocol {
             Pc::Write | Pc::WriteJournal | Pc::NameReasons | Pc::NameRejected => has_nothing_between,
             Pc::CheckNew => has_nothing_between || self.coarse,
             Pc::MakeLock | Pc::LockNew | Pc::MakeOrphanLock | Pc::LockMade | Pc::CheckMade => self.coarse,
-            Pc::LockOrphan | Pc::RaiseGeneration | Pc::CheckOrphan | Pc::RemoveFolder => self.coarse,
+            Pc::LockOrphan | Pc::RaiseGeneration | Pc::CheckOrphan | Pc::RemoveDirectory => self.coarse,
             Pc::TakeInput => self.coarse && !self.has_cuts(),
             _ => false,
         }
@@ -148,7 +148,7 @@ impl Turn<'_> {
             | Pc::CheckNew
             | Pc::TakeInput
             | Pc::DropLock
-            | Pc::RemoveFolder => self.claim(pc, choice),
+            | Pc::RemoveDirectory => self.claim(pc, choice),
             Pc::MakeOrphanLock
             | Pc::LockMade
             | Pc::CheckMade
@@ -172,15 +172,15 @@ impl Turn<'_> {
         }
     }
 
-    /// `fs::sync_folder`, `fs::sync`: a path that is gone is an error, a file's descriptor is good for ever.
+    /// `fs::sync_directory`, `fs::sync`: a path that is gone is an error, a file's descriptor is good for ever.
     fn sync(&mut self, pc: Pc, synced: &Synced) {
         match synced {
-            Synced::Folder(Folder::Claim(_)) if !self.is_ours() => return self.release(),
-            Synced::Folder(Folder::Claim(_)) => {
+            Synced::Directory(Directory::Claim(_)) if !self.is_ours() => return self.release(),
+            Synced::Directory(Directory::Claim(_)) => {
                 let claim = usize::from(self.worker().claim);
-                self.state.disk.sync_folder(Folder::Claim(claim));
+                self.state.disk.sync_directory(Directory::Claim(claim));
             }
-            Synced::Folder(folder) => self.state.disk.sync_folder(*folder),
+            Synced::Directory(directory) => self.state.disk.sync_directory(*directory),
             Synced::Own(own) => self.state.disk.sync_file(self.own(*own)),
         }
         self.go(order::behind(pc, self.worker().stage));
@@ -205,10 +205,10 @@ impl Turn<'_> {
 
     /// Whether the paths of the worker's claim lead anywhere.
     pub(crate) fn is_ours(&self) -> bool {
-        let folder = self.state.disk.seen.get(self.at(Slot::Folder));
+        let directory = self.state.disk.seen.get(self.at(Slot::Directory));
         let Worker { stage, generation, .. } = self.worker();
-        folder == folder_value(stage, generation)
-            || (self.protocol.lacks(Mutation::KeepDescriptor) && folder != 0)
+        directory == directory_value(stage, generation)
+            || (self.protocol.lacks(Mutation::KeepDescriptor) && directory != 0)
     }
 
     pub(crate) fn at(&self, slot: Slot) -> Place {
@@ -246,7 +246,7 @@ impl Turn<'_> {
     }
 }
 
-/// The value of a claim's folder: what its path tells of it.
-pub(crate) fn folder_value(stage: u8, generation: u8) -> u8 {
+/// The value of a claim's directory: what its path tells of it.
+pub(crate) fn directory_value(stage: u8, generation: u8) -> u8 {
     stage << 4 | generation
 }

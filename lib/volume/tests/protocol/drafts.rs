@@ -11,8 +11,8 @@ const DRAFT: Spec = Spec { name: "getdata", input: None, output: Some("txt") };
 
 #[test]
 fn two_drafts_at_once_are_both_published() {
-    let folder = folder();
-    let volume = Volume::open(folder.path()).unwrap();
+    let directory = directory();
+    let volume = Volume::open(directory.path()).unwrap();
     let mut drafts = [volume.begin_draft(DRAFT).unwrap(), volume.begin_draft(DRAFT).unwrap()];
     for draft in &mut drafts {
         draft.output().write_all(b"x").unwrap();
@@ -26,14 +26,14 @@ fn two_drafts_at_once_are_both_published() {
 
 #[test]
 fn a_dead_owners_draft_is_published_if_finished_and_deleted_if_not() {
-    let folder = folder();
-    let volume = Volume::open(folder.path()).unwrap();
+    let directory = directory();
+    let volume = Volume::open(directory.path()).unwrap();
     volume.begin_draft(DRAFT).unwrap().output().write_all(b"half").unwrap();
-    let finished = folder.path().join(format!(".pipe/1/getdata/{ID}.1"));
+    let finished = directory.path().join(format!(".pipe/1/getdata/{ID}.1"));
     fs::create_dir(&finished).unwrap();
     fs::write(finished.join("output"), "whole").unwrap();
     let recovered = volume.recover_drafts(DRAFT).unwrap();
     assert_eq!(recovered, volume::Recovered { published: vec!["listing.txt".into()], deleted: 1 });
-    assert_eq!(fs::read(folder.path().join("listing.txt")).unwrap(), b"whole");
-    assert_eq!(files(&folder.path().join(".pipe")), Vec::<String>::new());
+    assert_eq!(fs::read(directory.path().join("listing.txt")).unwrap(), b"whole");
+    assert_eq!(files(&directory.path().join(".pipe")), Vec::<String>::new());
 }

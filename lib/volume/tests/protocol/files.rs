@@ -13,13 +13,13 @@ use crate::support::*;
 fn each_of_hundreds_of_files_is_processed_once_by_many_workers() {
     const FILES: usize = 300;
     const WORKERS: usize = 8;
-    let folder = folder();
+    let directory = directory();
     let start = Barrier::new(WORKERS + 1);
     let converted = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                let mut inbox = inbox(&folder);
+                let mut inbox = inbox(&directory);
                 start.wait();
                 while converted.load(Ordering::SeqCst) < FILES {
                     converted.fetch_add(drain(&mut inbox), Ordering::SeqCst);
@@ -28,27 +28,27 @@ fn each_of_hundreds_of_files_is_processed_once_by_many_workers() {
         }
         start.wait();
         for number in 0..FILES {
-            drop_file(&folder, &format!("listing-{number:03}.txt"), &format!("{number:03}\n"));
+            drop_file(&directory, &format!("listing-{number:03}.txt"), &format!("{number:03}\n"));
         }
     });
-    let mut contents = published(&folder);
+    let mut contents = published(&directory);
     contents.sort();
     let expected: Vec<String> = (0..FILES).map(|number| format!("{number:03}\n")).collect();
     assert_eq!(contents, expected);
-    assert_nothing_in_hand(&folder);
+    assert_nothing_in_hand(&directory);
 }
 
 #[test]
 fn many_replicas_may_start_on_a_fresh_volume_at_once() {
     const REPLICAS: usize = 8;
     for _ in 0..20 {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let start = Barrier::new(REPLICAS);
         std::thread::scope(|scope| {
             for _ in 0..REPLICAS {
                 scope.spawn(|| {
                     start.wait();
-                    assert_eq!(take(&mut inbox(&folder)).map(|_| ()), None);
+                    assert_eq!(take(&mut inbox(&directory)).map(|_| ()), None);
                 });
             }
         });
@@ -59,13 +59,13 @@ fn many_replicas_may_start_on_a_fresh_volume_at_once() {
 fn one_of_many_workers_wins_a_claim() {
     const WORKERS: usize = 8;
     for _ in 0..20 {
-        let folder = folder();
-        drop_file(&folder, "listing.txt", "x\n");
+        let directory = directory();
+        drop_file(&directory, "listing.txt", "x\n");
         let start = Barrier::new(WORKERS);
         // Claims are held until everyone has tried.
         let claims: Vec<Option<Taken>> = std::thread::scope(|scope| {
             let worker = || {
-                let mut inbox = inbox(&folder);
+                let mut inbox = inbox(&directory);
                 start.wait();
                 take(&mut inbox)
             };
@@ -79,29 +79,29 @@ fn one_of_many_workers_wins_a_claim() {
 
 #[test]
 fn files_are_taken_plain_name_first_then_by_id_and_published_in_that_order() {
-    let folder = folder();
+    let directory = directory();
     for (name, content) in
         [("listing-b.txt", "3"), ("listing.txt", "1"), ("listing-a.txt", "2"), ("listing-Z.txt", "1.5")]
     {
-        drop_file(&folder, name, content);
+        drop_file(&directory, name, content);
     }
-    drop_file(&folder, "listing-zzz.csv", "0");
-    assert_eq!(drain(&mut inbox(&folder)), 4);
-    assert_eq!(published(&folder), ["0", "1", "1.5", "2", "3"]);
+    drop_file(&directory, "listing-zzz.csv", "0");
+    assert_eq!(drain(&mut inbox(&directory)), 4);
+    assert_eq!(published(&directory), ["0", "1", "1.5", "2", "3"]);
 }
 
 #[test]
 fn a_file_that_is_open_for_writing_is_taken_after_its_close_only() {
-    let folder = folder();
-    let mut inbox = inbox(&folder);
-    let mut writer = File::create(folder.path().join("listing-1.txt")).unwrap();
+    let directory = directory();
+    let mut inbox = inbox(&directory);
+    let mut writer = File::create(directory.path().join("listing-1.txt")).unwrap();
     writer.write_all(b"half").unwrap();
-    drop_file(&folder, "listing-2.txt", "behind");
+    drop_file(&directory, "listing-2.txt", "behind");
     assert_eq!(drain(&mut inbox), 1, "it holds up nothing behind it");
     writer.write_all(b" and half").unwrap();
     drop(writer);
     assert_eq!(drain(&mut inbox), 1);
-    assert_eq!(published(&folder), ["behind", "half and half"]);
+    assert_eq!(published(&directory), ["behind", "half and half"]);
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn a_file_that_changes_while_it_is_read_is_read_anew() {
         |_| {},
     ];
     for change in changes {
-        let folder = folder();
-        let mut inbox = inbox(&folder);
-        drop_file(&folder, "listing.txt", "first");
+        let directory = directory();
+        let mut inbox = inbox(&directory);
+        drop_file(&directory, "listing.txt", "first");
         let claim = take_ready(&mut inbox);
-        let input = claims(&folder).join(claim.id()).join("input");
+        let input = claims(&directory).join(claim.id()).join("input");
         let mut writer = File::options().append(true).open(&input).unwrap();
         let batch = copy(claim);
         change(&mut writer);
@@ -127,20 +127,20 @@ fn a_file_that_changes_while_it_is_read_is_read_anew() {
         drop(writer);
         let expected = fs::read_to_string(&input).unwrap();
         assert_eq!(drain(&mut inbox), 1);
-        assert_eq!(published(&folder), [expected]);
-        assert_nothing_in_hand(&folder);
+        assert_eq!(published(&directory), [expected]);
+        assert_nothing_in_hand(&directory);
     }
 }
 
 #[test]
 fn another_content_has_another_key_and_no_journal() {
-    let folder = folder();
-    drop_file(&folder, "listing.txt", "x\n");
-    let mut inbox = inbox(&folder);
+    let directory = directory();
+    drop_file(&directory, "listing.txt", "x\n");
+    let mut inbox = inbox(&directory);
     let mut batch = take_ready(&mut inbox).begin().unwrap();
     let key = batch.key().to_owned();
     batch.create_journal(&mut |_| Ok(())).unwrap();
-    let input = claims(&folder).join(batch.id()).join("input");
+    let input = claims(&directory).join(batch.id()).join("input");
     File::options().append(true).open(input).unwrap().write_all(b"y\n").unwrap();
     let Commit::Changed(claim) = batch.commit().unwrap() else { panic!("committed half a file") };
     inbox.hold(claim);
@@ -152,12 +152,12 @@ fn another_content_has_another_key_and_no_journal() {
 #[test]
 fn what_is_published_is_read_only_and_never_overwrites() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = folder();
-    drop_file(&folder, "listing.csv", "theirs");
-    drop_file(&folder, "listing.txt", "ours");
-    drain(&mut inbox(&folder));
-    assert_eq!(published(&folder), ["theirs", "ours"]);
-    let modes = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+    let directory = directory();
+    drop_file(&directory, "listing.csv", "theirs");
+    drop_file(&directory, "listing.txt", "ours");
+    drain(&mut inbox(&directory));
+    assert_eq!(published(&directory), ["theirs", "ours"]);
+    let modes = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap());
     let ours = modes.filter(|entry| entry.file_name().to_str().unwrap().starts_with("listing-"));
     for entry in ours {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o222, 0);
@@ -166,9 +166,9 @@ fn what_is_published_is_read_only_and_never_overwrites() {
 
 #[test]
 fn rejected_files_stand_beside_their_reasons_and_can_go_through_again() {
-    let folder = folder();
-    drop_file(&folder, "listing.txt", "bad\n");
-    let mut inbox = inbox(&folder);
+    let directory = directory();
+    drop_file(&directory, "listing.txt", "bad\n");
+    let mut inbox = inbox(&directory);
     let mut batch = take_ready(&mut inbox).begin().unwrap();
     batch.rejected.start(1, "two\nlines").unwrap();
     batch.rejected.piece(b"bad").unwrap();
@@ -176,28 +176,28 @@ fn rejected_files_stand_beside_their_reasons_and_can_go_through_again() {
     let Commit::Done(committed) = batch.commit().unwrap() else { panic!("the input changed") };
     assert_eq!(committed.hand_on().unwrap().published, None, "an empty output is not published");
     let mut names: Vec<_> =
-        fs::read_dir(folder.path().join("rejected")).unwrap().map(|e| e.unwrap().path()).collect();
+        fs::read_dir(directory.path().join("rejected")).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     let [rejected, reasons] = names.as_slice() else { panic!("{names:?}") };
     assert_eq!(fs::read(rejected).unwrap(), b"bad\n");
     assert_eq!(reasons.display().to_string(), format!("{}.reasons", rejected.display()));
     assert_eq!(fs::read(reasons).unwrap(), b"1: two lines\n");
     fs::write(rejected, "mended\n").unwrap();
-    fs::rename(rejected, folder.path().join(rejected.file_name().unwrap())).unwrap();
+    fs::rename(rejected, directory.path().join(rejected.file_name().unwrap())).unwrap();
     assert_eq!(drain(&mut inbox), 1);
-    assert_eq!(published(&folder), ["mended\n"]);
+    assert_eq!(published(&directory), ["mended\n"]);
 }
 
 #[test]
 fn what_is_no_file_is_left_alone_and_blocks_nothing() {
-    let folder = folder();
-    fs::create_dir(folder.path().join("listing-1.txt")).unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("listing-2.txt")).unwrap();
-    let fifo = folder.path().join("listing-3.txt");
+    let directory = directory();
+    fs::create_dir(directory.path().join("listing-1.txt")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", directory.path().join("listing-2.txt")).unwrap();
+    let fifo = directory.path().join("listing-3.txt");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    drop_file(&folder, "listing-4.txt", "behind");
-    drop_file(&folder, "listing-../../x.txt".replace('/', "_").as_str(), "not a public name");
-    assert_eq!(drain(&mut inbox(&folder)), 1);
-    assert_eq!(published(&folder), ["behind"]);
-    assert!(fs::symlink_metadata(folder.path().join("listing-2.txt")).unwrap().is_symlink());
+    drop_file(&directory, "listing-4.txt", "behind");
+    drop_file(&directory, "listing-../../x.txt".replace('/', "_").as_str(), "not a public name");
+    assert_eq!(drain(&mut inbox(&directory)), 1);
+    assert_eq!(published(&directory), ["behind"]);
+    assert!(fs::symlink_metadata(directory.path().join("listing-2.txt")).unwrap().is_symlink());
 }

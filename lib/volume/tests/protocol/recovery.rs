@@ -11,39 +11,39 @@ use crate::support::*;
 
 #[test]
 fn an_owner_only_thought_dead_does_no_harm() {
-    let folder = folder();
-    drop_file(&folder, "listing.txt", "x\n");
-    let (mut first, mut second) = (inbox(&folder), inbox(&folder));
+    let directory = directory();
+    drop_file(&directory, "listing.txt", "x\n");
+    let (mut first, mut second) = (inbox(&directory), inbox(&directory));
     let mut stalled = copy(take_ready(&mut first));
     assert!(take(&mut second).is_none(), "its lock is held");
-    lose_lock(&folder);
+    lose_lock(&directory);
     let taken = copy(take_ready(&mut second));
     assert!(stalled.still_ours().unwrap_err().is_fenced());
     assert!(stalled.create_journal(&mut |_| Ok(())).unwrap_err().is_fenced());
     assert!(stalled.commit().unwrap_err().is_fenced());
     let Commit::Done(committed) = taken.commit().unwrap() else { panic!("the input changed") };
     committed.hand_on().unwrap();
-    assert_eq!(published(&folder), ["x\n"]);
-    assert_nothing_in_hand(&folder);
+    assert_eq!(published(&directory), ["x\n"]);
+    assert_nothing_in_hand(&directory);
 }
 
 #[test]
 fn an_owner_that_loses_its_claim_after_the_commit_does_no_harm() {
-    let folder = folder();
-    drop_file(&folder, "listing.txt", "x\n");
-    let Commit::Done(stalled) = copy(take_ready(&mut inbox(&folder))).commit().unwrap() else {
+    let directory = directory();
+    drop_file(&directory, "listing.txt", "x\n");
+    let Commit::Done(stalled) = copy(take_ready(&mut inbox(&directory))).commit().unwrap() else {
         panic!("the input changed")
     };
-    lose_lock(&folder);
-    assert_eq!(drain(&mut inbox(&folder)), 0, "it was committed");
+    lose_lock(&directory);
+    assert_eq!(drain(&mut inbox(&directory)), 0, "it was committed");
     assert!(stalled.hand_on().unwrap_err().is_fenced());
-    assert_eq!(published(&folder), ["x\n"]);
-    assert_nothing_in_hand(&folder);
+    assert_eq!(published(&directory), ["x\n"]);
+    assert_nothing_in_hand(&directory);
 }
 
 /// What a network file system does to a client that it thinks dead.
-fn lose_lock(folder: &TempDir) {
-    let claim = fs::read_dir(claims(folder)).unwrap().next().unwrap().unwrap().path();
+fn lose_lock(directory: &TempDir) {
+    let claim = fs::read_dir(claims(directory)).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(claim.join("lock")).unwrap();
     File::create(claim.join("lock")).unwrap();
 }
@@ -70,39 +70,40 @@ fn what_a_dead_owner_left_is_carried_on_with() {
         (&[("lock", ""), ("journal.1.0", "j"), ("output.1", "half")], 0, &[]),
     ];
     for (files, converted, outputs) in cases {
-        let folder = folder();
-        orphan(&folder, 1, files);
-        assert_eq!(drain(&mut inbox(&folder)), *converted, "{files:?}");
-        assert_eq!(published(&folder), *outputs, "{files:?}");
-        assert_nothing_in_hand(&folder);
-        assert_eq!(fs::read_dir(folder.path().join("rejected")).unwrap().count(), 0, "{files:?}");
+        let directory = directory();
+        orphan(&directory, 1, files);
+        assert_eq!(drain(&mut inbox(&directory)), *converted, "{files:?}");
+        assert_eq!(published(&directory), *outputs, "{files:?}");
+        assert_nothing_in_hand(&directory);
+        assert_eq!(fs::read_dir(directory.path().join("rejected")).unwrap().count(), 0, "{files:?}");
     }
 }
 
 #[test]
 fn rejected_lines_of_a_committed_batch_are_published_by_whoever_carries_on() {
-    let folder = folder();
-    orphan(&folder, 1, &[("lock", ""), ("output", "done"), ("rejected", "bad\n")]);
-    fs::write(folder.path().join(format!("rejected/listing-{ID}.txt.reasons")), "1: bad\n").unwrap();
-    drain(&mut inbox(&folder));
-    let rejected = folder.path().join(format!("rejected/listing-{ID}.txt"));
+    let directory = directory();
+    orphan(&directory, 1, &[("lock", ""), ("output", "done"), ("rejected", "bad\n")]);
+    fs::write(directory.path().join(format!("rejected/listing-{ID}.txt.reasons")), "1: bad\n").unwrap();
+    drain(&mut inbox(&directory));
+    let rejected = directory.path().join(format!("rejected/listing-{ID}.txt"));
     assert_eq!(fs::read_to_string(rejected).unwrap(), "bad\n");
-    assert_nothing_in_hand(&folder);
+    assert_nothing_in_hand(&directory);
 }
 
 #[test]
 fn orphans_go_before_new_files_and_slowly_where_they_end_their_owners() {
-    let folder = folder();
-    drop_file(&folder, "listing.txt", "new");
-    orphan(&folder, 1, &[("lock", ""), ("input", "released")]);
-    let released = take_ready(&mut inbox(&folder));
+    let directory = directory();
+    drop_file(&directory, "listing.txt", "new");
+    orphan(&directory, 1, &[("lock", ""), ("input", "released")]);
+    let released = take_ready(&mut inbox(&directory));
     assert_eq!(released.id(), format!("{ID}.2"), "a released batch goes first");
     drop(released);
-    fs::rename(claims(&folder).join(format!("{ID}.2")), claims(&folder).join(format!("{ID}.9"))).unwrap();
-    let mut inbox = inbox(&folder);
+    fs::rename(claims(&directory).join(format!("{ID}.2")), claims(&directory).join(format!("{ID}.9")))
+        .unwrap();
+    let mut inbox = inbox(&directory);
     let start = Instant::now();
     let Next::Taken(Taken::Ready(new)) = inbox.next(start).unwrap() else { panic!("nothing taken") };
-    assert_eq!(fs::read(claims(&folder).join(new.id()).join("input")).unwrap(), b"new");
+    assert_eq!(fs::read(claims(&directory).join(new.id()).join("input")).unwrap(), b"new");
     let Next::Nothing { again } = inbox.next(start).unwrap() else { panic!("taken too soon") };
     assert_eq!(again, Some(start + Duration::from_secs(30)));
     let Next::Taken(Taken::Ready(orphan)) = inbox.next(again.unwrap()).unwrap() else { panic!("not taken") };
@@ -111,14 +112,14 @@ fn orphans_go_before_new_files_and_slowly_where_they_end_their_owners() {
 
 #[test]
 fn a_released_batch_goes_to_the_next_owner_with_its_journal_and_key() {
-    let folder = folder();
-    drop_file(&folder, "listing.txt", "x\n");
-    let mut batch = take_ready(&mut inbox(&folder)).begin().unwrap();
+    let directory = directory();
+    drop_file(&directory, "listing.txt", "x\n");
+    let mut batch = take_ready(&mut inbox(&directory)).begin().unwrap();
     let key = batch.key().to_owned();
     let mut journal = batch.create_journal(&mut |file| file.write_all(b"one ")).unwrap();
     journal.append(b"two").unwrap();
     drop((batch, journal));
-    let mut next = take_ready(&mut inbox(&folder)).begin().unwrap();
+    let mut next = take_ready(&mut inbox(&directory)).begin().unwrap();
     assert_eq!(next.key(), key);
     let mut told = String::new();
     next.journal().unwrap().unwrap().read_to_string(&mut told).unwrap();
@@ -132,37 +133,37 @@ fn a_released_batch_goes_to_the_next_owner_with_its_journal_and_key() {
 
 #[test]
 fn a_claim_whose_input_is_no_file_is_given_back() {
-    let folder = folder();
-    orphan(&folder, 1, &[("lock", "")]);
-    std::os::unix::fs::symlink("/etc/passwd", claims(&folder).join(format!("{ID}.1/input"))).unwrap();
-    assert_eq!(drain(&mut inbox(&folder)), 0);
-    let back = folder.path().join(format!("listing-{ID}.txt"));
+    let directory = directory();
+    orphan(&directory, 1, &[("lock", "")]);
+    std::os::unix::fs::symlink("/etc/passwd", claims(&directory).join(format!("{ID}.1/input"))).unwrap();
+    assert_eq!(drain(&mut inbox(&directory)), 0);
+    let back = directory.path().join(format!("listing-{ID}.txt"));
     assert!(fs::symlink_metadata(back).unwrap().is_symlink());
-    assert_nothing_in_hand(&folder);
+    assert_nothing_in_hand(&directory);
 }
 
 #[test]
 fn one_orphan_is_taken_over_at_a_time() {
     const OTHER: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c073990";
-    let folder = folder();
-    orphan(&folder, 1, &[("lock", ""), ("input", "first")]);
-    let other = claims(&folder).join(format!("{OTHER}.1"));
+    let directory = directory();
+    orphan(&directory, 1, &[("lock", ""), ("input", "first")]);
+    let other = claims(&directory).join(format!("{OTHER}.1"));
     fs::create_dir(&other).unwrap();
     fs::write(other.join("input"), "second").unwrap();
     fs::write(other.join("lock"), "").unwrap();
-    let first = take_ready(&mut inbox(&folder));
+    let first = take_ready(&mut inbox(&directory));
     assert_eq!(first.id(), format!("{ID}.2"));
     assert!(other.exists(), "another replica can have this one");
-    let second = take_ready(&mut inbox(&folder));
+    let second = take_ready(&mut inbox(&directory));
     assert_eq!(second.id(), format!("{OTHER}.2"));
 }
 
 #[test]
 fn a_batch_that_failed_here_rests_and_lets_others_go_first() {
-    let folder = folder();
-    orphan(&folder, 1, &[("lock", ""), ("input", "poison")]);
-    drop_file(&folder, "listing.txt", "behind");
-    let mut inbox = inbox(&folder);
+    let directory = directory();
+    orphan(&directory, 1, &[("lock", ""), ("input", "poison")]);
+    drop_file(&directory, "listing.txt", "behind");
+    let mut inbox = inbox(&directory);
     let now = Instant::now();
     let Next::Taken(Taken::Ready(poison)) = inbox.next(now).unwrap() else { panic!("nothing taken") };
     inbox.failed(&poison.id(), now);
@@ -175,19 +176,19 @@ fn a_batch_that_failed_here_rests_and_lets_others_go_first() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_removed_is_tried_once() {
-    let folder = folder();
-    orphan(&folder, 1, &[("lock", ""), ("somebody's", "file")]);
-    assert_eq!(drain(&mut inbox(&folder)), 0);
-    assert!(claims(&folder).join(format!("{ID}.2/somebody's")).exists());
+fn a_directory_that_cannot_be_removed_is_tried_once() {
+    let directory = directory();
+    orphan(&directory, 1, &[("lock", ""), ("somebody's", "file")]);
+    assert_eq!(drain(&mut inbox(&directory)), 0);
+    assert!(claims(&directory).join(format!("{ID}.2/somebody's")).exists());
 }
 
 #[test]
-fn a_claims_folder_that_is_none_is_the_stages_error_and_not_the_files() {
-    let folder = folder();
-    // A file where the folder should be fails for everyone, root too.
-    fs::write(claims(&folder), "").unwrap();
-    drop_file(&folder, "listing.txt", "x");
-    assert!(inbox(&folder).next(Instant::now()).is_err());
-    assert!(folder.path().join("listing.txt").exists());
+fn a_claims_directory_that_is_none_is_the_stages_error_and_not_the_files() {
+    let directory = directory();
+    // A file where the directory should be fails for everyone, root too.
+    fs::write(claims(&directory), "").unwrap();
+    drop_file(&directory, "listing.txt", "x");
+    assert!(inbox(&directory).next(Instant::now()).is_err());
+    assert!(directory.path().join("listing.txt").exists());
 }

@@ -11,14 +11,14 @@ use volume::{Batch, Claim, Commit, Inbox, Next, Spec, Taken, Volume};
 pub(crate) const SPEC: Spec = Spec { name: "copy", input: Some("txt"), output: Some("csv") };
 pub(crate) const ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 
-pub(crate) fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    Volume::open(folder.path()).unwrap();
-    folder
+pub(crate) fn directory() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    Volume::open(directory.path()).unwrap();
+    directory
 }
 
-pub(crate) fn inbox(folder: &TempDir) -> Inbox {
-    let volume = Volume::open(folder.path()).unwrap();
+pub(crate) fn inbox(directory: &TempDir) -> Inbox {
+    let volume = Volume::open(directory.path()).unwrap();
     Inbox::new(volume, SPEC, Duration::ZERO, Duration::from_secs(2))
 }
 
@@ -68,40 +68,41 @@ pub(crate) fn drain(inbox: &mut Inbox) -> usize {
 }
 
 /// The contents of the published files, in the order of their names.
-pub(crate) fn published(folder: &TempDir) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+pub(crate) fn published(directory: &TempDir) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
     // By stem: the plain name comes first, and ids in byte order.
     names.sort_by_key(|path| path.file_stem().unwrap().to_owned());
     names.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
-pub(crate) fn drop_file(folder: &TempDir, name: &str, content: &str) {
-    fs::write(folder.path().join(name), content).unwrap();
+pub(crate) fn drop_file(directory: &TempDir, name: &str, content: &str) {
+    fs::write(directory.path().join(name), content).unwrap();
 }
 
-/// The regular files below a folder.
-pub(crate) fn files(folder: &Path) -> Vec<String> {
+/// The regular files below a directory.
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path.display().to_string()) }
     }
     found
 }
 
-pub(crate) fn assert_nothing_in_hand(folder: &TempDir) {
-    assert_eq!(files(&folder.path().join(".pipe")), Vec::<String>::new());
-    assert_eq!(fs::read_dir(claims(folder)).unwrap().count(), 0);
+pub(crate) fn assert_nothing_in_hand(directory: &TempDir) {
+    assert_eq!(files(&directory.path().join(".pipe")), Vec::<String>::new());
+    assert_eq!(fs::read_dir(claims(directory)).unwrap().count(), 0);
 }
 
-pub(crate) fn claims(folder: &TempDir) -> std::path::PathBuf {
-    folder.path().join(".pipe/1/copy")
+pub(crate) fn claims(directory: &TempDir) -> std::path::PathBuf {
+    directory.path().join(".pipe/1/copy")
 }
 
 /// Lays out a claim as a dead owner left it.
-pub(crate) fn orphan(folder: &TempDir, generation: u32, files: &[(&str, &str)]) {
-    let claim = claims(folder).join(format!("{ID}.{generation}"));
+pub(crate) fn orphan(directory: &TempDir, generation: u32, files: &[(&str, &str)]) {
+    let claim = claims(directory).join(format!("{ID}.{generation}"));
     fs::create_dir_all(&claim).unwrap();
     for (name, content) in files {
         fs::write(claim.join(name), content).unwrap();

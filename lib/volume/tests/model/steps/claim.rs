@@ -1,6 +1,6 @@
 //! `claim.rs`: a claim made, filled and removed.
 
-use super::{Choice, Turn, folder_value};
+use super::{Choice, Turn, directory_value};
 use crate::mutations::Mutation;
 use crate::names::Content;
 use crate::place::{BLOCK, CLAIMS, Place, Slot, small};
@@ -12,9 +12,9 @@ impl Turn<'_> {
             (Pc::Idle, Choice::TakeOver(claim)) => self.open_orphan(claim),
             (Pc::Idle, Choice::Draft(file)) => {
                 self.me().file = small(file);
-                self.make_folder();
+                self.make_directory();
             }
-            (Pc::Idle, _) => self.make_folder(),
+            (Pc::Idle, _) => self.make_directory(),
             (Pc::MakeLock, _) => self.make_lock(Pc::LockNew),
             (Pc::LockNew, _) => self.lock(Pc::CheckNew),
             (Pc::CheckNew, _) if self.has_lock() => self.go(Pc::SyncClaims),
@@ -23,16 +23,16 @@ impl Turn<'_> {
             // Someone else was faster.
             (Pc::TakeInput, _) => self.go(Pc::DropLock),
             (Pc::DropLock, _) => self.drop_lock(),
-            _ => self.remove_folder(),
+            _ => self.remove_directory(),
         }
     }
 
-    /// `Claim::create`: `fs::make_folder`
-    fn make_folder(&mut self) {
+    /// `Claim::create`: `fs::make_directory`
+    fn make_directory(&mut self) {
         let claim = (0..CLAIMS).find(|claim| !self.state.is_known(*claim)).expect("room for another claim");
         let me = self.me();
         (me.claim, me.generation) = (small(claim), 1);
-        self.put(self.at(Slot::Folder), folder_value(self.worker().stage, 1));
+        self.put(self.at(Slot::Directory), directory_value(self.worker().stage, 1));
         self.go(Pc::MakeLock);
     }
 
@@ -81,15 +81,15 @@ impl Turn<'_> {
         self.remove(self.at(Slot::Lock));
         let me = self.me();
         (me.lock, me.is_locked) = (0, false);
-        self.go(Pc::RemoveFolder);
+        self.go(Pc::RemoveDirectory);
     }
 
-    /// `Claim::remove`: `fs::remove_folder`, which fails where anything is left in it
-    fn remove_folder(&mut self) {
+    /// `Claim::remove`: `fs::remove_directory`, which fails where anything is left in it
+    fn remove_directory(&mut self) {
         let claim = usize::from(self.worker().claim);
         let left = self.state.disk.seen.block(claim);
         if self.is_ours() && left[1..BLOCK].iter().all(|value| *value == 0) {
-            self.remove(self.at(Slot::Folder));
+            self.remove(self.at(Slot::Directory));
         }
         self.release();
     }

@@ -1,22 +1,22 @@
 //! Which steps are syncs, and what comes behind a step that can be left out.
 
-use crate::place::{Folder, Own};
+use crate::place::{Directory, Own};
 use crate::state::Pc;
 
 /// What a step makes durable.
 pub(super) enum Synced {
-    Folder(Folder),
+    Directory(Directory),
     Own(Own),
 }
 
-/// The steps that are syncs. [`Folder::Claim`] is the worker's own.
+/// The steps that are syncs. [`Directory::Claim`] is the worker's own.
 pub(super) fn synced(pc: Pc) -> Option<Synced> {
     Some(match pc {
-        Pc::SyncClaims | Pc::SyncOrphans => Synced::Folder(Folder::Claims),
-        Pc::SyncTaken | Pc::SyncPublished => Synced::Folder(Folder::Data),
-        Pc::SyncHandedOn => Synced::Folder(Folder::Rejected),
+        Pc::SyncClaims | Pc::SyncOrphans => Synced::Directory(Directory::Claims),
+        Pc::SyncTaken | Pc::SyncPublished => Synced::Directory(Directory::Data),
+        Pc::SyncHandedOn => Synced::Directory(Directory::Rejected),
         Pc::SyncOrphan | Pc::SyncBeforeCommit | Pc::SyncCommit | Pc::SyncJournalName | Pc::SyncDropped => {
-            Synced::Folder(Folder::Claim(0))
+            Synced::Directory(Directory::Claim(0))
         }
         Pc::SyncReasons => Synced::Own(Own::Reasons),
         Pc::SyncRejected => Synced::Own(Own::Rejected),
@@ -58,7 +58,7 @@ pub(super) fn behind(pc: Pc, stage: u8) -> Pc {
         Pc::SyncHandedOn => Pc::LookForName,
         Pc::SyncPublished => Pc::ClearAll,
         Pc::ClearAll => Pc::DropLock,
-        Pc::DropLock => Pc::RemoveFolder,
+        Pc::DropLock => Pc::RemoveDirectory,
         other => unreachable!("{other:?} cannot be left out"),
     }
 }

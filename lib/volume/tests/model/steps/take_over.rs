@@ -1,6 +1,6 @@
 //! `claim.rs`: an orphan taken over.
 
-use super::{Choice, Turn, folder_value};
+use super::{Choice, Turn, directory_value};
 use crate::mutations::Mutation;
 use crate::names::Content;
 use crate::place::{GENERATION, OWNERS, Slot, small};
@@ -22,17 +22,17 @@ impl Turn<'_> {
         }
     }
 
-    /// `lock_orphan`: `fs::open_lock`, of a folder that the scan has seen
+    /// `lock_orphan`: `fs::open_lock`, of a directory that the scan has seen
     pub(super) fn open_orphan(&mut self, claim: usize) {
         self.me().claim = small(claim);
-        let folder = self.state.disk.seen.get(self.at(Slot::Folder));
-        self.me().generation = folder & GENERATION;
+        let directory = self.state.disk.seen.get(self.at(Slot::Directory));
+        self.me().generation = directory & GENERATION;
         let lock = self.state.disk.seen.get(self.at(Slot::Lock));
         self.me().lock = lock;
         self.go(if lock == 0 { Pc::MakeOrphanLock } else { Pc::LockOrphan });
     }
 
-    /// `Claim::take_over`: `fs::rename` of the folder
+    /// `Claim::take_over`: `fs::rename` of the directory
     fn raise_generation(&mut self) {
         if !self.is_ours() {
             return self.release();
@@ -42,7 +42,7 @@ impl Turn<'_> {
             self.state.flaw = Some("a claim has more owners in turn than the model has room for");
             return;
         }
-        self.put(self.at(Slot::Folder), folder_value(self.worker().stage, next));
+        self.put(self.at(Slot::Directory), directory_value(self.worker().stage, next));
         self.me().generation = next;
         self.go(Pc::CheckOrphan);
     }

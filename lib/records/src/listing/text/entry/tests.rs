@@ -66,7 +66,7 @@ fn the_path_is_all_that_follows_one_blank_behind_the_date() {
         "back\\slash\\n",
         "Ünïcode 日本 🦀",
         "5 Mar 19 23:57 date",
-        "folder:",
+        "directory:",
     ] {
         let line = with_path(path);
         let fields = fields(&line).unwrap();

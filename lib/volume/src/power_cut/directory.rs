@@ -1,4 +1,4 @@
-//! A real folder that holds what a disk of the model holds.
+//! A real directory that holds what a disk of the model holds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -14,23 +14,23 @@ use super::content::Content;
 use super::disk::Disk;
 use super::stages::DRAFTS;
 
-/// A folder, and how the model names what lies in it.
+/// A directory, and how the model names what lies in it.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct Directory {
     place: TempDir,
     nodes: usize,
     names: BTreeMap<Place, Node>,
     inodes: HashMap<u64, Node>,
 }
 
-impl Folder {
-    /// Lays out what is durable on `disk`; returns the folder, and the disk that it is on.
+impl Directory {
+    /// Lays out what is durable on `disk`; returns the directory, and the disk that it is on.
     pub(super) fn lay_out(disk: &Disk) -> io::Result<(Self, Disk)> {
         let place = tempfile::Builder::new().prefix("power-cut-").tempdir_in(memory())?;
-        let mut folder = Folder { place, nodes: 1, names: BTreeMap::new(), inodes: HashMap::new() };
+        let mut directory = Directory { place, nodes: 1, names: BTreeMap::new(), inodes: HashMap::new() };
         let mut laid = disk.another();
-        folder.lay(disk, ROOT, &mut laid, ROOT, Path::new(""))?;
-        Ok((folder, laid))
+        directory.lay(disk, ROOT, &mut laid, ROOT, Path::new(""))?;
+        Ok((directory, laid))
     }
 
     fn lay(&mut self, disk: &Disk, from: Node, laid: &mut Disk, to: Node, below: &Path) -> io::Result<()> {
@@ -70,12 +70,12 @@ impl Folder {
     /// Every file that is really there, by its path.
     pub(super) fn files(&self) -> io::Result<BTreeMap<PathBuf, Content>> {
         let mut files = BTreeMap::new();
-        let mut folders = vec![self.root().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder)? {
+        let mut directories = vec![self.root().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory)? {
                 let path = entry?.path();
                 if path.is_dir() {
-                    folders.push(path);
+                    directories.push(path);
                 } else {
                     let below = path.strip_prefix(self.root()).unwrap_or(&path).to_owned();
                     files.insert(below, Content::of(&File::open(&path)?)?);
@@ -87,7 +87,7 @@ impl Folder {
 
     /// Names what has just been made at `path`.
     pub(super) fn made(&mut self, path: &Path, is_file: bool) -> io::Result<Place> {
-        let place = self.place(path).expect("its folder is known");
+        let place = self.place(path).expect("its directory is known");
         let node = self.nodes;
         self.hold(place.clone(), node);
         if is_file {
@@ -110,7 +110,7 @@ impl Folder {
         (self.names.remove(&place).expect("only what is there is deleted"), place)
     }
 
-    /// The folder's own number of what has a path.
+    /// The directory's own number of what has a path.
     pub(super) fn node(&self, path: &Path) -> Option<Node> {
         let below = path.strip_prefix(self.root()).ok()?;
         below.iter().try_fold(ROOT, |node, name| {
@@ -123,7 +123,7 @@ impl Folder {
         self.inodes.get(&file.metadata().ok()?.ino()).copied()
     }
 
-    /// What a file or folder is called now.
+    /// What a file or directory is called now.
     pub(super) fn name(&self, node: Node) -> &str {
         self.names.iter().find(|(_, named)| **named == node).map_or("", |(place, _)| place.1.as_str())
     }

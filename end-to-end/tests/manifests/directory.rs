@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
 }
 
 /// The YAML files below `k8s/`, paths in it, in the order in which kubectl applies them.
 pub(crate) fn files() -> Vec<PathBuf> {
-    let mut folders = vec![folder()];
+    let mut directories = vec![directory()];
     let mut files = Vec::new();
-    while let Some(next) = folders.pop() {
+    while let Some(next) = directories.pop() {
         for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
-            let found = if entry.file_type().unwrap().is_dir() { &mut folders } else { &mut files };
+            let found = if entry.file_type().unwrap().is_dir() { &mut directories } else { &mut files };
             found.push(entry.path());
         }
     }
@@ -24,9 +24,9 @@ pub(crate) fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Whether `kubectl apply -f k8s` sees a file: it does not look into folders.
+/// Whether `kubectl apply -f k8s` sees a file: it does not look into directories.
 pub(crate) fn is_applied(file: &Path) -> bool {
-    file.parent() == Some(&folder())
+    file.parent() == Some(&directory())
 }
 
 pub(crate) fn documents_of(file: &Path) -> Vec<Value> {
