@@ -2,42 +2,38 @@
 //! `{"response":"ok","container":"<host name>"}`, over HTTP/1.1 and, where a client begins with its preface, HTTP/2.
 //!
 //! It reads bodies to their end (up to 2 MiB, else 413) and throws them away. It refuses to route, to store or to look
-//! at what it is sent, and to wait without limit for a client: headers, bodies and silence have their time-outs. There is
-//! no bound on the number of connections; where the system has no more to give, it waits and goes on.
+//! at what it is sent; what clients may hold, and for how long, [`service::Limits`] says.
 //!
-//! On a shutdown it answers on for a moment, with `Connection: close` or GOAWAY (kube-proxy still sends), then stops
-//! accepting, finishes what is in flight, and cuts off what is left when [`service::Shutdown::GRACE`] is over.
+//! On a shutdown it answers on for a moment (kube-proxy still sends), with `Connection: close` over HTTP/1.1, then drains
+//! as [`service::Server`] does.
 //!
-//! - here: [`Config`], [`run`], and [`serve`], the life of the listener
-//! - `answer`: one request to one response, without sockets; `date`: the time that it bears
-//! - `connection`: one connection, from its acceptance to its end; `http1` and `http2`: what is spoken on it
-//! - `pace`: what a connection is at; `socket`: where that is observed; `patience`: how long it may take
+//! - `answer`: [`app`], one request to one response, without sockets
+//! - here: [`Config`]; [`run`], on all cores; [`serve`], on the present one
 
 mod answer;
-mod connection;
-mod date;
-mod http1;
-mod http2;
-mod pace;
-mod patience;
-mod socket;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::num::NonZero;
 use std::time::Duration;
+use std::{io, thread};
 
 use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Version};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use prometheus::IntCounter;
-use service::listener::{self, Acceptor};
 use service::settings::{AdminArgs, LogArgs};
-use service::{Context, Settings, Shutdown};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use service::{Context, Limits, Server, Settings, Shutdown, listener};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-use crate::answer::Answers;
-use crate::connection::Stop;
-pub use crate::patience::Limits;
+pub use crate::answer::app;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
 
@@ -51,19 +47,6 @@ pub struct Config {
     #[arg(long, env, value_name = "ADDRESS", default_value_t = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
 
-    /// What it calls itself; none: the host name, which in Kubernetes is the pod's.
-    #[arg(skip)]
-    pub name: Option<String>,
-
-    /// How long it goes on accepting after a shutdown was requested; shorter than [`Shutdown::GRACE`], or nothing is
-    /// left for what is in flight.
-    #[arg(skip = DRAIN)]
-    pub drain: Duration,
-
-    /// How long clients may take; tests shorten it.
-    #[arg(skip)]
-    pub limits: Limits,
-
     /// The admin port.
     #[command(flatten)]
     pub admin: AdminArgs,
@@ -71,19 +54,6 @@ pub struct Config {
     /// How diagnostics are written.
     #[command(flatten)]
     pub log: LogArgs,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: DEFAULT_LISTEN,
-            name: None,
-            drain: DRAIN,
-            limits: Limits::default(),
-            admin: AdminArgs::default(),
-            log: LogArgs::default(),
-        }
-    }
 }
 
 impl Settings for Config {
@@ -100,89 +70,117 @@ impl Settings for Config {
     }
 }
 
-/// Listens at `config.listen` and answers until the shutdown.
+/// Listens at `config.listen` and answers, on each core that it may use, until the shutdown.
 ///
 /// # Errors
-/// The address cannot be listened at: names `--listen` and the address; and those of [`serve`].
+/// The address cannot be listened at: names `--listen` and the address. No host name, or no thread.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = listener::bind("--listen", config.listen).await?;
-    serve(listener, config, context).await
+    let name = hostname::get().context("failed to ask for the host name")?;
+    let name = name.to_string_lossy();
+    let app = observed(app(&name), &context)?;
+    let server = Server::new(Limits::default());
+    let (running, mut ended) = mpsc::channel(1);
+    for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
+        let (listener, app) = (cloned(&listener).context("failed to share the listener")?, app.clone());
+        let part = Part { server: server.clone(), app, shutdown: context.shutdown.clone() };
+        part.start(listener, running.clone()).context("failed to start a thread")?;
+    }
+    drop(running);
+    up(&listener, &name, &context);
+    Part { server, app, shutdown: context.shutdown }.serve(listener).await;
+    // Within the same time: all have one deadline.
+    let _: Option<Infallible> = ended.recv().await;
+    Ok(())
 }
 
-/// Answers on `listener`, whatever `config.listen` says, until the shutdown; returns within [`Shutdown::GRACE`] of it.
+/// Answers on `listener` as `name`, on the present thread, until the shutdown.
 ///
 /// # Errors
-/// No host name, or a registry that has the metric already: at the start only.
-pub async fn serve(listener: TcpListener, config: Config, context: Context) -> anyhow::Result<()> {
-    let requests = request_counter(&context.metrics)?;
-    let name = own_name(config.name)?;
-    let answers = Arc::new(Answers::new(&name, context.shutdown.clone(), requests));
-    let (stop, _) = watch::channel(Stop::No);
-    let start = |stream: TcpStream| {
-        let connection = connection::serve(stream, Arc::clone(&answers), config.limits, stop.subscribe());
-        tokio::spawn(connection);
-    };
-    // The system queues clients from the bind on.
+/// A registry that has the metric already.
+pub async fn serve(listener: TcpListener, name: String, context: Context) -> anyhow::Result<()> {
+    let app = observed(app(&name), &context)?;
+    up(&listener, &name, &context);
+    let (server, shutdown) = (Server::new(Limits::default()), &context.shutdown);
+    server.serve(listener, app, shutdown.requested(), shutdown).await;
+    Ok(())
+}
+
+/// The system queues clients from the bind on.
+fn up(listener: &TcpListener, name: &str, context: &Context) {
     context.health.ready();
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, name, "listening");
     }
-    accept_until_drained(listener, &context.shutdown, config.drain, &stop, &start).await;
-    finish(&stop, &context.shutdown).await;
-    Ok(())
 }
 
-fn request_counter(metrics: &prometheus::Registry) -> anyhow::Result<IntCounter> {
-    let register = || {
-        let counter = IntCounter::new("api_requests_total", "Requests received")?;
-        metrics.register(Box::new(counter.clone()))?;
-        Ok::<_, prometheus::Error>(counter)
-    };
-    register().context("failed to register `api_requests_total`")
+/// What one core does: a thread with a runtime of its own costs less than one runtime that hands its tasks from core to
+/// core.
+struct Part {
+    server: Server,
+    app: Router,
+    shutdown: Shutdown,
 }
 
-fn own_name(given: Option<String>) -> anyhow::Result<String> {
-    if let Some(name) = given {
-        return Ok(name);
+impl Part {
+    /// Serves until the drain is over.
+    async fn serve(self, listener: TcpListener) {
+        let drained = async {
+            self.shutdown.requested().await;
+            sleep(DRAIN).await;
+        };
+        self.server.serve(listener, self.app, drained, &self.shutdown).await;
     }
-    let name = hostname::get().context("failed to ask for the host name")?;
-    Ok(name.to_string_lossy().into_owned())
-}
 
-/// Accepts connections until `drain` after the shutdown's request; then no new ones are let in.
-async fn accept_until_drained(
-    listener: TcpListener,
-    shutdown: &Shutdown,
-    drain: Duration,
-    stop: &watch::Sender<Stop>,
-    start: &impl Fn(TcpStream),
-) {
-    let drained = async {
-        shutdown.requested().await;
-        stop.send_replace(Stop::Drain);
-        sleep(drain).await;
-    };
-    let mut drained = std::pin::pin!(drained);
-    let mut acceptor = Acceptor::new(listener);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut drained => break,
-            stream = acceptor.next() => start(stream),
-        }
-    }
-    match acceptor.close() {
-        Ok(waiting) => waiting.into_iter().for_each(start),
-        Err(error) => tracing::warn!("failed to accept the last connections: {error}"),
+    /// Serves on a thread of its own, which has `running` until it ends.
+    fn start(self, listener: std::net::TcpListener, running: mpsc::Sender<Infallible>) -> anyhow::Result<()> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let serve = async move {
+            // It fails where this runtime does: at its start, or never.
+            match TcpListener::from_std(listener) {
+                Ok(listener) => self.serve(listener).await,
+                Err(error) => tracing::error!("failed to serve on one of the cores: {error}"),
+            }
+            drop(running);
+        };
+        thread::Builder::new().name("api".to_owned()).spawn(move || runtime.block_on(serve))?;
+        Ok(())
     }
 }
 
-/// Waits for the connections to end, and cuts off those that are left when the grace is over.
-async fn finish(stop: &watch::Sender<Stop>, shutdown: &Shutdown) {
-    stop.send_replace(Stop::Finish);
-    let deadline = shutdown.deadline().map_or_else(Instant::now, Instant::from_std);
-    if timeout_at(deadline, stop.closed()).await.is_err() {
-        tracing::warn!("cutting off {} connections", stop.receiver_count());
-        stop.send_replace(Stop::CutOff);
+/// The same listener for another runtime. Not one of its own on the same port: the system would give each its share of the
+/// connections, whether it is free or not, reset those that one leaves behind, and let any process of this user join in.
+fn cloned(listener: &TcpListener) -> io::Result<std::net::TcpListener> {
+    use std::os::fd::AsFd;
+
+    let listener = listener.as_fd().try_clone_to_owned()?;
+    Ok(listener.into())
+}
+
+/// `app`, whose requests are counted, and whose clients are told to go elsewhere once the shutdown is requested.
+fn observed(app: Router, context: &Context) -> anyhow::Result<Router> {
+    let requests = request_counter(&context.metrics).context("failed to register `api_requests_total`")?;
+    let state = (requests, context.shutdown.clone());
+    Ok(app.layer(middleware::from_fn_with_state(state, observe)))
+}
+
+fn request_counter(metrics: &prometheus::Registry) -> prometheus::Result<IntCounter> {
+    let counter = IntCounter::new("api_requests_total", "Requests received")?;
+    metrics.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+async fn observe(
+    State((requests, shutdown)): State<(IntCounter, Shutdown)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    requests.inc();
+    let is_http_1 = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    // HTTP/2 says so with GOAWAY.
+    if is_http_1 && shutdown.is_requested() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
 }

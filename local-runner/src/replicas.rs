@@ -1,7 +1,6 @@
 //! The replicas of the api, each on a loopback port of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus::Registry;
@@ -37,9 +36,7 @@ impl Replicas {
         self.addresses.push(listener.local_addr().context("failed to ask for a port")?);
         let context = Context::new(self.shutdown.clone());
         self.counts.0.push((name.clone(), context.metrics.clone()));
-        // Nothing sends any more when it is told to stop.
-        let config = api::Config { name: Some(name), drain: Duration::ZERO, ..api::Config::default() };
-        self.tasks.spawn(api::serve(listener, config, context));
+        self.tasks.spawn(api::serve(listener, name, context));
         Ok(())
     }
 

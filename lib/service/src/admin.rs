@@ -1,4 +1,4 @@
-use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,23 +7,20 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use prometheus::TextEncoder;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::net::TcpListener;
 
-use crate::listener::{self, Acceptor};
-use crate::{Context, Health};
+use crate::{Context, Health, Limits, Server, Shutdown, listener};
 
-/// How long a connection may last in all: one short request and its reply.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Probes and Prometheus: few, and quick.
+const LIMITS: Limits =
+    Limits { connections: 64, requests: 64, idle: Duration::from_secs(10), request: Duration::from_secs(10) };
 
 /// The admin port: tells probes and Prometheus how the program does.
 pub(crate) struct Admin {
-    acceptor: Acceptor,
+    listener: TcpListener,
     router: Router,
+    shutdown: Shutdown,
 }
 
 impl Admin {
@@ -32,30 +29,13 @@ impl Admin {
         // Not the setting's: with port 0 the system chooses.
         let address = listener.local_addr().unwrap_or(address);
         tracing::info!(%address, "admin port open");
-        Ok(Self { acceptor: Acceptor::new(listener), router: router(context) })
+        Ok(Self { listener, router: router(context), shutdown: context.shutdown.clone() })
     }
 
     /// Serves until the process ends, also while it stops: liveness must not fail then.
-    pub(crate) async fn serve(mut self) -> Infallible {
-        loop {
-            let stream = self.acceptor.next().await;
-            tokio::spawn(answer(stream, self.router.clone(), CONNECTION_TIMEOUT));
-        }
+    pub(crate) async fn serve(self) {
+        Server::new(LIMITS).serve(self.listener, self.router, pending(), &self.shutdown).await;
     }
-}
-
-/// One request a connection, within `limit`: a slow or silent client holds nothing but its own connection, and not for
-/// long.
-async fn answer(stream: TcpStream, router: Router, limit: Duration) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limit)
-        .keep_alive(false)
-        // Else `nc -N` and its like get no reply.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // What goes wrong here is the client's: it went away, was too slow, or spoke no HTTP.
-    let _ = timeout(limit, connection).await;
 }
 
 fn router(context: &Context) -> Router {
@@ -85,16 +65,15 @@ fn exposition(metrics: &prometheus::Registry) -> Response {
 mod tests {
     use prometheus::IntCounter;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::TcpStream;
 
     use super::*;
-    use crate::Shutdown;
 
     const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
     async fn started(context: &Context) -> SocketAddr {
         let admin = Admin::bind(ANY_PORT, context).await.unwrap();
-        let address = admin.acceptor.local_addr().unwrap();
+        let address = admin.listener.local_addr().unwrap();
         tokio::spawn(admin.serve());
         address
     }
@@ -163,10 +142,10 @@ mod tests {
         let context = Context::new(Shutdown::new());
         let listener = TcpListener::bind(ANY_PORT).await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
+        let limits = Limits { idle: Duration::from_millis(50), ..LIMITS };
+        let (router, shutdown) = (router(&context), context.shutdown.clone());
+        tokio::spawn(async move { Server::new(limits).serve(listener, router, pending(), &shutdown).await });
         client.write_all(b"GET /healthz HTTP/1.1\r\nx: ").await.unwrap();
-        let limit = Duration::from_millis(50);
-        timeout(CONNECTION_TIMEOUT, answer(stream, router(&context), limit)).await.unwrap();
         let mut reply = Vec::new();
         let read = client.read_to_end(&mut reply).await;
         assert!(read.is_err() || !reply.starts_with(b"HTTP/1.1 200"));

@@ -1,18 +1,23 @@
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::runtime;
+use tokio::time::timeout;
 
 /// How long the check may take in all; shorter than the usual time-out of who runs it.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// No more of a reply than this is looked at.
-const MAX_REPLY: usize = 4096;
+/// Reasons longer than this are not shown, in bytes.
+const MAX_REASON: usize = 4096;
 
 /// Asks `/healthz` on the admin port at `address`.
-///
-/// Plain sockets: it must work with a runtime that does not, and it is run every few seconds.
 pub(crate) fn ask(address: Option<SocketAddr>) -> anyhow::Result<()> {
     let Some(address) = address else {
         bail!("there is no admin port to ask: `--admin-listen` is not given");
@@ -21,50 +26,27 @@ pub(crate) fn ask(address: Option<SocketAddr>) -> anyhow::Result<()> {
 }
 
 fn ask_within(address: SocketAddr, limit: Duration) -> anyhow::Result<()> {
-    let reply =
-        fetch(address, limit).with_context(|| format!("failed to ask the admin port at `{address}`"))?;
-    let reply = String::from_utf8_lossy(&reply);
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-    let mut status = head.lines().next().unwrap_or_default().split(' ');
-    match (status.next(), status.next()) {
-        (Some(version), Some("200")) if version.starts_with("HTTP/1.") => Ok(()),
-        (Some(version), Some(code)) if version.starts_with("HTTP/1.") => {
-            bail!("unhealthy ({code}): {}", body.trim())
-        }
-        _ => bail!("what answers at `{address}` is not an admin port"),
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")?;
+    let reply = runtime.block_on(async { timeout(limit, fetch(address)).await });
+    let reply = reply.unwrap_or_else(|_| Err(anyhow!("no reply in time")));
+    match reply.with_context(|| format!("failed to ask the admin port at `{address}`"))? {
+        (StatusCode::OK, _) => Ok(()),
+        (status, reason) => bail!("unhealthy ({}): {}", status.as_u16(), reason.trim()),
     }
 }
 
-fn fetch(address: SocketAddr, limit: Duration) -> io::Result<Vec<u8>> {
-    let deadline = Instant::now() + limit;
-    let mut stream = TcpStream::connect_timeout(&address, limit)?;
-    stream.set_write_timeout(Some(left(deadline)?))?;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-    let mut reply = vec![0; MAX_REPLY];
-    let mut length = 0;
-    while length < reply.len() {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(&mut reply[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // What a socket's time-out is called by the system.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(too_slow()),
-            Err(error) => return Err(error),
-        }
-    }
-    reply.truncate(length);
-    Ok(reply)
-}
-
-/// The time until `deadline`, never zero, which would mean no limit.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(too_slow()) } else { Ok(left) }
-}
-
-fn too_slow() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "no reply in time")
+async fn fetch(address: SocketAddr) -> anyhow::Result<(StatusCode, String)> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::get("/healthz").header("host", "localhost").body(Body::empty())?;
+    let reply = requests.send_request(request).await.context("what answers is no admin port")?;
+    let status = reply.status();
+    // What cannot be read, or is too long, is no reason to show.
+    let reason = Limited::new(reply.into_body(), MAX_REASON).collect().await;
+    let reason = reason.map(|reason| reason.to_bytes()).unwrap_or_default();
+    Ok((status, String::from_utf8_lossy(&reason).into_owned()))
 }
 
 /// The address under which a port is asked that listens on `address`: loopback where it listens everywhere.
@@ -79,6 +61,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
 
@@ -94,7 +77,8 @@ mod tests {
             let length = stream.read(&mut request).unwrap();
             assert!(request[..length].starts_with(b"GET /healthz HTTP/1.1\r\n"));
             for piece in pieces {
-                stream.write_all(piece).unwrap();
+                // Fails where the check has heard enough.
+                let _ = stream.write_all(piece);
             }
         });
         let verdict = ask(Some(address)).map_err(|error| format!("{error:#}"));
@@ -116,14 +100,14 @@ mod tests {
 
     #[test]
     fn what_speaks_no_http_is_unhealthy() {
-        assert!(verdict(&[]).unwrap_err().contains("is not an admin port"));
-        assert!(verdict(&[b"SSH-2.0-x 200\r\n"]).unwrap_err().contains("is not an admin port"));
+        assert!(verdict(&[]).unwrap_err().contains("is no admin port"));
+        assert!(verdict(&[b"SSH-2.0-x 200\r\n"]).unwrap_err().contains("is no admin port"));
         assert!(verdict(&[b"\xff\xfe\x00"]).is_err());
     }
 
     #[test]
     fn a_reply_without_end_is_cut_off() {
-        const ENDLESS: &[&[u8]] = &[&[b'x'; 2 * MAX_REPLY]];
+        const ENDLESS: &[&[u8]] = &[&[b'x'; 1 << 20]];
         assert!(verdict(ENDLESS).is_err());
     }
 

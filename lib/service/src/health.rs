@@ -4,34 +4,44 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Shutdown;
+
 const STARTING: &str = "starting";
+const STOPPING: &str = "stopping: shutdown was requested";
 
 /// What the probes are told: ready while no problem stands, alive while work goes on.
 ///
-/// Readiness is a list of named problems; it begins with `starting`. Liveness looks at progress, and only while the
+/// Readiness is a list of named problems; it begins with `starting`, and `stopping` never ends. Liveness looks at progress, and only while the
 /// program is [busy](Self::busy): who waits for work is alive.
 #[derive(Clone)]
 pub struct Health(Arc<State>);
 
 struct State {
     problems: Mutex<BTreeMap<&'static str, String>>,
+    shutdown: Shutdown,
     busy: AtomicBool,
-    /// What the milliseconds of `last_beat` count from.
+    /// What the milliseconds of `last_heartbeat` count from.
     epoch: Instant,
-    last_beat: AtomicU64,
+    last_heartbeat: AtomicU64,
 }
 
 impl Health {
-    /// How long a busy program may go without a beat before it counts as stuck.
+    /// How long a busy program may go without a heartbeat before it counts as stuck.
     pub const STUCK_AFTER: Duration = Duration::from_secs(60);
 
     /// Health that has one problem, `starting`.
     pub fn new() -> Self {
+        Self::until(Shutdown::new())
+    }
+
+    /// Health that is not ready any more once `shutdown` is requested.
+    pub fn until(shutdown: Shutdown) -> Self {
         Self(Arc::new(State {
             problems: Mutex::new(BTreeMap::from([(STARTING, String::new())])),
+            shutdown,
             busy: AtomicBool::new(false),
             epoch: Instant::now(),
-            last_beat: AtomicU64::new(0),
+            last_heartbeat: AtomicU64::new(0),
         }))
     }
 
@@ -50,10 +60,10 @@ impl Health {
         self.resolved(STARTING);
     }
 
-    /// Says that work is in hand: from now on liveness expects beats.
+    /// Says that work is in hand: from now on liveness expects heartbeats.
     pub fn busy(&self) {
-        self.beat(Instant::now());
-        // After the beat: whoever sees `busy` sees a fresh beat too.
+        self.heartbeat(Instant::now());
+        // After the heartbeat: whoever sees `busy` sees a fresh one too.
         self.0.busy.store(true, Ordering::Release);
     }
 
@@ -68,20 +78,16 @@ impl Health {
     /// All problems that stand, `what: reason`, separated by `; `.
     pub fn is_ready(&self) -> Result<(), String> {
         let problems = self.problems();
-        if problems.is_empty() {
-            return Ok(());
-        }
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|(what, reason)| match reason.as_str() {
-                "" => (*what).to_owned(),
-                reason => format!("{what}: {reason}"),
-            })
-            .collect();
-        Err(lines.join("; "))
+        let stopping = self.0.shutdown.is_requested().then(|| STOPPING.to_owned());
+        let standing = problems.iter().map(|(what, reason)| match reason.as_str() {
+            "" => (*what).to_owned(),
+            reason => format!("{what}: {reason}"),
+        });
+        let lines: Vec<String> = standing.chain(stopping).collect();
+        if lines.is_empty() { Ok(()) } else { Err(lines.join("; ")) }
     }
 
-    /// Alive: idle, or a beat within [`Self::STUCK_AFTER`].
+    /// Alive: idle, or a heartbeat within [`Self::STUCK_AFTER`].
     ///
     /// # Errors
     /// How long there was no progress.
@@ -90,12 +96,12 @@ impl Health {
     }
 
     /// Says that progress was made; one atomic store at most.
-    pub fn beat(&self, now: Instant) {
+    pub fn heartbeat(&self, now: Instant) {
         let since_epoch = now.saturating_duration_since(self.0.epoch).as_millis();
         let since_epoch = u64::try_from(since_epoch).unwrap_or(u64::MAX);
         // Looking is cheaper than writing, where others look as well.
-        if self.0.last_beat.load(Ordering::Relaxed) != since_epoch {
-            self.0.last_beat.store(since_epoch, Ordering::Release);
+        if self.0.last_heartbeat.load(Ordering::Relaxed) != since_epoch {
+            self.0.last_heartbeat.store(since_epoch, Ordering::Release);
         }
     }
 
@@ -103,8 +109,8 @@ impl Health {
         if !self.0.busy.load(Ordering::Acquire) {
             return Ok(());
         }
-        let last_beat = Duration::from_millis(self.0.last_beat.load(Ordering::Acquire));
-        let quiet = now.saturating_duration_since(self.0.epoch).saturating_sub(last_beat);
+        let last_heartbeat = Duration::from_millis(self.0.last_heartbeat.load(Ordering::Acquire));
+        let quiet = now.saturating_duration_since(self.0.epoch).saturating_sub(last_heartbeat);
         if quiet <= Self::STUCK_AFTER {
             return Ok(());
         }
@@ -159,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_program_is_alive_without_a_beat() {
+    fn an_idle_program_is_alive_without_a_heartbeat() {
         let health = Health::new();
         let later = Instant::now() + 10 * Health::STUCK_AFTER;
         assert_eq!(health.is_alive_at(later), Ok(()));
@@ -169,22 +175,22 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_program_is_alive_as_long_as_it_beats() {
+    fn a_busy_program_is_alive_as_long_as_its_heart_beats() {
         let health = Health::new();
         health.busy();
         let start = health.0.epoch + Duration::from_secs(100);
-        health.beat(start);
+        health.heartbeat(start);
         assert_eq!(health.is_alive_at(start + Health::STUCK_AFTER), Ok(()));
         let stuck = start + Health::STUCK_AFTER + MOMENT;
         assert_eq!(health.is_alive_at(stuck), Err("no progress for 60 s".to_owned()));
-        health.beat(stuck);
+        health.heartbeat(stuck);
         assert_eq!(health.is_alive_at(stuck + Health::STUCK_AFTER), Ok(()));
     }
 
     #[test]
-    fn becoming_busy_counts_as_a_beat() {
+    fn becoming_busy_counts_as_a_heartbeat() {
         let health = Health::new();
-        health.beat(health.0.epoch);
+        health.heartbeat(health.0.epoch);
         health.busy();
         assert_eq!(health.is_alive_at(Instant::now() + Health::STUCK_AFTER / 2), Ok(()));
     }

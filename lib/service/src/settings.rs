@@ -3,12 +3,11 @@
 //! Every setting is a flag and an environment variable of the same name.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZero;
-use std::thread;
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
-use tracing_subscriber::EnvFilter;
+
+use crate::telemetry;
 
 /// Every program's settings.
 pub trait Settings: clap::Parser + Send + 'static {
@@ -23,11 +22,6 @@ pub trait Settings: clap::Parser + Send + 'static {
     /// Set: ask the own admin port and exit.
     fn check_health(&self) -> bool {
         false
-    }
-
-    /// How many threads the runtime has: as many as there are cores that the pod may use, where its tasks can fill them.
-    fn threads(&self) -> usize {
-        thread::available_parallelism().map_or(1, NonZero::get)
     }
 }
 
@@ -87,16 +81,23 @@ impl AdminArgs {
     }
 }
 
-/// Reads a duration: `500ms`, `2s`, `1m`, `1h 30m`.
+/// The longest duration that is told from for ever: a point in time so far ahead can still be computed with.
+pub const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Reads a duration: `500ms`, `2s`, `1m`, `1h 30m`; [`MAX_DURATION`] where it is longer.
 ///
 /// # Errors
 /// Why it cannot be read.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| error.to_string())
+    match humantime::parse_duration(text) {
+        Ok(duration) => Ok(duration.min(MAX_DURATION)),
+        Err(humantime::DurationError::NumberOverflow) => Ok(MAX_DURATION),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    telemetry::filter(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -109,8 +110,16 @@ mod tests {
         assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        for wrong in ["", "2", "-1s", "s", "1 fortnight", "99999999999999999999s"] {
+        for wrong in ["", "2", "-1s", "s", "1 fortnight"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn durations_without_end_are_clamped_to_what_can_be_added_to_a_time() {
+        for endless in ["500000000000years", "99999999999999999999s", "2years"] {
+            assert_eq!(duration(endless), Ok(MAX_DURATION), "{endless}");
+        }
+        assert!(std::time::Instant::now().checked_add(MAX_DURATION).is_some());
     }
 }

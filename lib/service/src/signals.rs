@@ -1,5 +1,6 @@
 use std::future::pending;
 use std::process;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -7,16 +8,27 @@ use anyhow::Context as _;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::Shutdown;
+use crate::{Shutdown, telemetry};
 
-/// When a process that was asked to stop ends whatever still hangs: within the 10 seconds that users are promised, and
-/// after [`Shutdown::GRACE`], when all should have let go.
-const LAST_RESORT: Duration = Duration::from_millis(9_500);
+/// When a process that was asked to stop ends whatever still hangs: after [`Shutdown::GRACE`], when all should have let
+/// go, and within the 10 seconds that users are promised, with what flushing the diagnostics may take.
+const LAST_RESORT: Duration = Duration::from_millis(8_700);
+
+/// The signal that asked for the shutdown.
+#[derive(Clone, Default)]
+pub(crate) struct FirstSignal(Arc<OnceLock<Received>>);
+
+impl FirstSignal {
+    /// The exit status of a process that it interrupted: as SIGTERM, where a shutdown was requested without a signal.
+    pub(crate) fn status(&self) -> u8 {
+        self.0.get().unwrap_or(&SIGTERM).status
+    }
+}
 
 /// Requests `shutdown` at the first SIGTERM or SIGINT and exits at the second, from now on.
 ///
 /// It waits on a thread of its own, so that it works however busy or stuck the program's runtime is.
-pub(crate) fn watch(shutdown: Shutdown) -> anyhow::Result<()> {
+pub(crate) fn watch(shutdown: Shutdown) -> anyhow::Result<FirstSignal> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -26,22 +38,26 @@ pub(crate) fn watch(shutdown: Shutdown) -> anyhow::Result<()> {
         let _entered = runtime.enter();
         Signals::install()?
     };
+    let first = FirstSignal::default();
+    let noted = first.clone();
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || runtime.block_on(obey(signals, shutdown)))
+        .spawn(move || runtime.block_on(obey(signals, shutdown, noted)))
         .context("failed to start the signals' thread")?;
-    Ok(())
+    Ok(first)
 }
 
-async fn obey(mut signals: Signals, shutdown: Shutdown) {
+async fn obey(mut signals: Signals, shutdown: Shutdown, noted: FirstSignal) {
     let first = signals.next().await;
-    // Before the log line, which may block.
+    // Before the request: whoever it interrupts asks for it.
+    let name = noted.0.get_or_init(|| first).name;
     shutdown.request();
-    tracing::info!("stopping on {}", first.name);
+    tracing::info!("stopping on {name}");
     tokio::select! {
-        second = signals.next() => process::exit(128 + second.number),
+        second = signals.next() => process::exit(second.status.into()),
         () = tokio::time::sleep(LAST_RESORT) => {
             tracing::error!("failed to stop within {LAST_RESORT:?}");
+            telemetry::flush();
             process::exit(1)
         }
     }
@@ -54,8 +70,12 @@ struct Signals {
 
 struct Received {
     name: &'static str,
-    number: i32,
+    /// 128 and the signal's number, as shells report it.
+    status: u8,
 }
+
+const SIGTERM: Received = Received { name: "SIGTERM", status: 143 };
+const SIGINT: Received = Received { name: "SIGINT", status: 130 };
 
 impl Signals {
     fn install() -> anyhow::Result<Self> {
@@ -68,8 +88,8 @@ impl Signals {
 
     async fn next(&mut self) -> Received {
         tokio::select! {
-            Some(()) = self.terminate.recv() => Received { name: "SIGTERM", number: 15 },
-            Some(()) = self.interrupt.recv() => Received { name: "SIGINT", number: 2 },
+            Some(()) = self.terminate.recv() => SIGTERM,
+            Some(()) = self.interrupt.recv() => SIGINT,
             else => pending().await,
         }
     }

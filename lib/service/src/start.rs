@@ -8,19 +8,23 @@ use tokio::runtime;
 use tracing::Level;
 
 use crate::admin::Admin;
-use crate::{Context, Settings, Shutdown, check, command_line, signals, telemetry};
+use crate::signals::{self, FirstSignal};
+use crate::{Context, Interrupted, Settings, Shutdown, check, command_line, telemetry};
 
 /// Runs a program: all of its `main`.
 ///
-/// Reads the settings, starts telemetry, logs one start line, obeys signals, opens the admin port, and runs `run` until
-/// it returns. An error's chain is printed once. The exit status is 0 for done, 1 for failed, 2 for settings that cannot
-/// be read; with `--check-health` 0 for healthy and 1 for not.
+/// Obeys signals, reads the settings, starts telemetry, logs one start line, opens the admin port, and runs `run` on one
+/// thread until it returns. An error's chain is printed once. The exit status is 0 for done, 1 for failed, 2 for settings
+/// that cannot be read, 143 or 130 for [`Interrupted`]; with `--check-health` 0 for healthy and 1 for not.
 pub fn main<S, F, Fut>(run: F) -> ExitCode
 where
     S: Settings,
     F: FnOnce(S, Context) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
+    // First of all: until then, signals kill the process, or pass it by where its id is 1.
+    let shutdown = Shutdown::new();
+    let signal = signals::watch(shutdown.clone());
     let command = command_line::command::<S>(|name| env::var_os(name));
     let name = command.get_name().to_owned();
     let settings = match command_line::parse::<S>(command, env::args_os()) {
@@ -31,18 +35,21 @@ where
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let outcome =
-        if settings.check_health() { check::ask(settings.admin()) } else { start(&name, settings, run) };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            ExitCode::FAILURE
+    let outcome = signal.and_then(|signal| {
+        if settings.check_health() {
+            return check::ask(settings.admin()).map(|()| ExitCode::SUCCESS);
         }
-    }
+        start(&name, settings, shutdown, run).or_else(|error| interrupted(error, &signal))
+    });
+    let status = outcome.unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::FAILURE
+    });
+    telemetry::flush();
+    status
 }
 
-fn start<S, F, Fut>(name: &str, settings: S, run: F) -> anyhow::Result<()>
+fn start<S, F, Fut>(name: &str, settings: S, shutdown: Shutdown, run: F) -> anyhow::Result<ExitCode>
 where
     S: Settings,
     F: FnOnce(S, Context) -> Fut,
@@ -50,19 +57,13 @@ where
 {
     telemetry::start(settings.log())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "{name} starts");
-    let threads = settings.threads();
-    let context = Context::new(Shutdown::new());
-    signals::watch(context.shutdown.clone())?;
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
-    let program = with_admin_port(settings, context, run);
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")?;
+    let program = with_admin_port(settings, Context::new(shutdown), run);
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(program)));
     // Not by dropping it, which waits for threads that may never end.
     runtime.shutdown_background();
-    outcome.unwrap_or_else(|_| Err(anyhow!("{name} panicked")))
+    outcome.unwrap_or_else(|_| Err(anyhow!("{name} panicked"))).map(|()| ExitCode::SUCCESS)
 }
 
 async fn with_admin_port<S, F, Fut>(settings: S, context: Context, run: F) -> anyhow::Result<()>
@@ -79,8 +80,14 @@ where
     tokio::select! {
         outcome = run(settings, context) => outcome,
         // It ends by a panic only; a program without its probes is better started anew.
-        Err(error) = admin => Err(anyhow!(error).context("the admin port ended")),
+        _ = admin => Err(anyhow!("the admin port ended")),
     }
+}
+
+/// The exit status of a run to completion that was told to stop; any other error is given back.
+fn interrupted(error: anyhow::Error, signal: &FirstSignal) -> anyhow::Result<ExitCode> {
+    let is_interrupted = error.is::<Interrupted>() || error.chain().any(|cause| cause.is::<Interrupted>());
+    if is_interrupted { Ok(ExitCode::from(signal.status())) } else { Err(error) }
 }
 
 /// Prints an error with its causes, once, also where the filter lets nothing through.
@@ -114,12 +121,12 @@ mod tests {
         }
     }
 
-    // The only test that starts a program here, since telemetry and signal handlers are the process's. All else that a
-    // start does is tested with the programs.
+    // The only test that starts a program here, since telemetry is the process's. All else that a start does is tested
+    // with the programs.
     #[test]
     fn a_panic_ends_the_program_though_a_thread_of_it_hangs() {
-        let log = LogArgs::default();
-        let outcome = start("sample", Sample { log }, |_, _| async {
+        let log = LogArgs { rust_log: "off".to_owned(), ..LogArgs::default() };
+        let outcome = start("sample", Sample { log }, Shutdown::new(), |_, _| async {
             tokio::task::spawn_blocking(|| {
                 loop {
                     thread::park();
@@ -128,5 +135,18 @@ mod tests {
             panic!("on purpose")
         });
         assert_eq!(outcome.unwrap_err().to_string(), "sample panicked");
+    }
+
+    #[test]
+    fn an_interrupted_run_is_told_by_its_status_wherever_its_error_says_so() {
+        let signal = FirstSignal::default();
+        let plain = anyhow::Error::from(Interrupted);
+        let below = anyhow::Error::from(Interrupted).context("failed to convert");
+        let above = anyhow!("a batch is left").context(Interrupted);
+        for error in [plain, below, above] {
+            let status = interrupted(error, &signal).unwrap();
+            assert_eq!(format!("{status:?}"), format!("{:?}", ExitCode::from(143)));
+        }
+        assert!(interrupted(anyhow!("failed"), &signal).is_err());
     }
 }

@@ -1,19 +1,29 @@
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, anyhow};
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 use crate::settings::{LogArgs, LogFormat};
 
-/// Sends diagnostics to standard error from now on.
+/// As many lines wait for a reader of standard error; further ones are dropped.
+const MAX_WAITING: usize = 4096;
+
+/// Writes the lines that wait; none before telemetry has started and after it was flushed.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Sends diagnostics to standard error from now on, through a thread of its own: nobody waits for who does not read them.
 pub(crate) fn start(log: &LogArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder()
-        .parse(&log.rust_log)
-        .with_context(|| format!("failed to read `--rust-log {}`", log.rust_log))?;
+    let filter =
+        filter(&log.rust_log).with_context(|| format!("failed to read `--rust-log {}`", log.rust_log))?;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let (lines, writer) = non_blocking(io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(lines)
         .with_ansi(io::stderr().is_terminal() && !no_color)
         // Else a line that cannot be written is reported with `eprintln!`, which panics where standard error is closed.
         .log_internal_errors(false);
@@ -21,5 +31,116 @@ pub(crate) fn start(log: &LogArgs) -> anyhow::Result<()> {
         LogFormat::Text => subscriber.try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| anyhow!(error).context("failed to start telemetry"))
+    started.map_err(|error| anyhow!(error).context("failed to start telemetry"))?;
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+    Ok(())
+}
+
+/// Writes out what waits, for little more than a second where nobody reads it; nothing is written later.
+pub(crate) fn flush() {
+    // The guard's own time-outs bound this.
+    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// What `text` lets through. h2 warns of each connection that misbehaves, which clients can make it do thousands of times:
+/// who wants to see that asks for more than `info`, or for h2.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    let filter = EnvFilter::builder().parse(text)?;
+    if !matches!(filter.max_level_hint(), Some(LevelFilter::INFO | LevelFilter::WARN)) {
+        return Ok(filter);
+    }
+    EnvFilter::builder().parse(format!("h2=error,{text}"))
+}
+
+fn non_blocking(out: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    let dropped = Arc::new(OnceLock::new());
+    let lines = Lines { out, dropped: Arc::clone(&dropped), told: 0 };
+    let (sender, writer) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING).finish(lines);
+    // Never set before.
+    let _ = dropped.set(sender.error_counter());
+    (sender, writer)
+}
+
+/// Where lines go, and whether some could not.
+struct Lines<W> {
+    out: W,
+    dropped: Arc<OnceLock<ErrorCounter>>,
+    told: usize,
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(line)?;
+        let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
+        if dropped > self.told {
+            let lines = dropped - self.told;
+            self.told = dropped;
+            // Waits with the other lines, where there is room for one now.
+            tracing::warn!(lines, "diagnostics that nobody read were dropped");
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// Standard error that nobody reads as long as the test goes on.
+    struct Unread(Receiver<()>);
+
+    impl Write for Unread {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted_and_told_once() {
+        let (_end, unread) = channel();
+        let (mut sender, _writer) = non_blocking(Unread(unread));
+        // One is in the writer's hand at most.
+        for _ in 0..MAX_WAITING + 10 {
+            sender.write_all(b"a line\n").unwrap();
+        }
+        let counter = sender.error_counter();
+        let dropped = counter.dropped_lines();
+        assert!((9..=10).contains(&dropped), "{dropped}");
+
+        let mut lines = Lines { out: io::sink(), dropped: Arc::new(OnceLock::from(counter)), told: 0 };
+        let (mut log, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(writer)).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            lines.write_all(b"a line\n").unwrap();
+            lines.write_all(b"another\n").unwrap();
+        });
+        let log = io::read_to_string(&mut log).unwrap();
+        assert!(
+            log.ends_with(&format!("diagnostics that nobody read were dropped lines={dropped}\n")),
+            "{log}"
+        );
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+
+    #[test]
+    fn h2_warns_only_where_it_is_asked_to() {
+        let shown = |text: &str| filter(text).unwrap().to_string();
+        assert_eq!(shown("info"), "h2=error,info");
+        assert_eq!(shown("warn,h2=warn"), "h2=warn,warn");
+        assert_eq!(shown("trace"), "trace");
+        assert_eq!(shown("off"), "off");
+        assert!(filter("a=b=c").is_err());
+    }
 }
