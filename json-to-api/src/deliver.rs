@@ -1,147 +1,390 @@
-//! Delivers a batch: starts the reader and the senders, keeps watch, and puts what was refused into `rejected/`.
+//! Delivers a batch: one task hands out its documents, hears of every answer, and saves what is done.
+//!
+//! It owns all that is known of the batch; the POSTs themselves run on the clients' threads. These bounds are kept here:
+//!
+//! - Documents in flight and those answered but not yet saved are fewer than [`MAX_UNSAVED`].
+//! - Documents in flight take no more than [`MAX_BYTES`], whatever their sizes.
+//! - With a concurrency of 1, nothing is begun while a document pauses: the order is kept.
 
-use std::fs::File;
-use std::io;
+use std::collections::HashMap;
+use std::future::{pending, poll_fn};
+use std::mem;
+use std::panic;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use records::Counts;
-use stage::{Process, ProcessError, Pulse};
-use tokio::runtime::Handle;
-use tokio::task::JoinSet;
+use stage::{Outcome, Process, ProcessError, Turn};
+use tokio::runtime::{self, Runtime};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use volume::Batch;
 
-use crate::board::Board;
-use crate::crew;
+use crate::backoff;
+use crate::clients::Clients;
+use crate::document::{Answer, Document, Failure, Paused, Refusal};
 use crate::headers::Headers;
-use crate::keeper::Keeper;
-use crate::ledger::{Increment, Ledger};
-use crate::progress::Progress;
+use crate::metrics::Metrics;
+use crate::post::{self, Poster};
+use crate::print::Printer;
 use crate::rejects;
-use crate::sender::{Job, Tools};
-use crate::source::Source;
+use crate::report::Report;
+use crate::save::{Saving, saved};
+use crate::work::{MAX_REFUSALS, MAX_UNSAVED, Work};
 
-/// An input that is no longer takes no time to read, in bytes.
-const SMALL: u64 = 64 << 10;
+/// See the module's documentation.
+const MAX_BYTES: usize = 16 << 20;
+/// So many answers are worth a save of their own.
+const SAVE_AFTER: usize = 500;
+/// No answer stays unsaved for longer, as far as the volume can follow.
+const SAVE_EVERY: Duration = Duration::from_millis(200);
+/// So often the claim is looked at, at least: no document is sent on an older look than two of these.
+const TICK: Duration = Duration::from_millis(50);
+/// Files of headers are looked at so often.
+const REFRESH: Duration = Duration::from_secs(1);
+/// So many batches keep what is known of them in memory while they rest.
+const MAX_RESTING: usize = 64;
 
 /// The stage's process: POSTs every document of a batch.
 pub(crate) struct Delivery {
-    pub(crate) tools: Arc<Tools>,
-    pub(crate) headers: Headers,
-    pub(crate) concurrency: u16,
+    tools: Tools,
+    /// Of the task that delivers; made on the thread that runs it.
+    runtime: Option<Runtime>,
+    /// What is known of batches that rest, by their ids.
+    resting: HashMap<String, Work>,
 }
 
-impl Process for Delivery {
-    fn process(&mut self, batch: &mut Batch, pulse: &Pulse) -> Result<Counts, ProcessError> {
-        Handle::current().block_on(self.deliver(batch, pulse))
-    }
+/// What outlives a batch.
+pub(crate) struct Tools {
+    pub(crate) url: reqwest::Url,
+    pub(crate) clients: Clients,
+    pub(crate) headers: Headers,
+    pub(crate) concurrency: u16,
+    pub(crate) timeout: Duration,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) report: Report,
+    /// `None`: nothing is printed.
+    pub(crate) printer: Option<Arc<Printer>>,
 }
 
 impl Delivery {
-    async fn deliver(&mut self, batch: &mut Batch, pulse: &Pulse) -> Result<Counts, ProcessError> {
-        let mut progress = Progress::read(batch)?;
-        let job = Arc::new(Job {
-            tools: Arc::clone(&self.tools),
-            board: Board::new(self.concurrency),
-            input: batch.input.try_clone()?,
-            key: batch.key().to_owned(),
-            pulse: pulse.clone(),
+    pub(crate) fn new(tools: Tools) -> Self {
+        Delivery { tools, runtime: None, resting: HashMap::new() }
+    }
+}
+
+impl Process for Delivery {
+    fn process(&mut self, batch: &mut Batch, turn: &Turn<'_>) -> Result<Outcome, ProcessError> {
+        let Delivery { tools, runtime, resting } = self;
+        let id = batch.id();
+        let runtime = match runtime {
+            Some(runtime) => runtime,
+            None => {
+                let new = runtime::Builder::new_current_thread().enable_time().build();
+                let failed = |error| ProcessError::Failed(format!("failed to start a runtime: {error}"));
+                runtime.insert(new.map_err(failed)?)
+            }
+        };
+        let outcome = runtime.block_on(async {
+            let work = match resting.remove(&id) {
+                Some(work) => work,
+                None => Work::begin(batch)?,
+            };
+            tools.headers.refresh();
+            let mut run = Run::new(tools, batch, turn, work);
+            let outcome = run.deliver().await;
+            if matches!(outcome, Ok(Outcome::Resting { .. })) && resting.len() < MAX_RESTING {
+                resting.insert(id, run.work);
+            }
+            outcome
         });
-        let _end = EndOnDrop(&job.board);
-        self.headers.refresh();
-        let source = Source::new(batch.input.try_clone()?, progress.answered().clone());
-        let most = start_reading(&job, source, batch.input_len())?;
-        let mut senders = JoinSet::new();
-        for size in crew::sizes(most.min(self.concurrency)) {
-            senders.spawn(crew::run(Arc::clone(&job), self.headers.subscribe(), size));
+        tools.report.idle();
+        outcome
+    }
+}
+
+/// One turn at a batch.
+pub(crate) struct Run<'a> {
+    pub(crate) tools: &'a mut Tools,
+    pub(crate) batch: &'a mut Batch,
+    turn: &'a Turn<'a>,
+    pub(crate) work: Work,
+    poster: Arc<Poster>,
+    looked: watch::Sender<Instant>,
+    in_flight: JoinSet<Attempt>,
+    bytes_in_flight: usize,
+    pub(crate) saving: Option<Saving>,
+    /// Saves wait for the output no longer.
+    pub(crate) hurry: CancellationToken,
+    is_stopping: bool,
+    refreshed: Instant,
+}
+
+/// A document, and what came of one attempt at it.
+struct Attempt {
+    document: Document,
+    answer: Answer,
+    /// The client that was used.
+    slot: usize,
+}
+
+/// How the work on a batch ended.
+enum End {
+    Done,
+    Resting { until: Instant },
+    Released,
+}
+
+impl<'a> Run<'a> {
+    fn new(tools: &'a mut Tools, batch: &'a mut Batch, turn: &'a Turn<'a>, work: Work) -> Self {
+        let now = Instant::now();
+        let looked = watch::Sender::new(now);
+        let poster = Poster {
+            url: tools.url.clone(),
+            headers: post::headers(tools.headers.current()),
+            key: batch.key().to_owned(),
+            timeout: tools.timeout,
+            looked: looked.subscribe(),
+            metrics: Arc::clone(&tools.metrics),
+        };
+        Run {
+            tools,
+            batch,
+            turn,
+            work,
+            poster: Arc::new(poster),
+            looked,
+            in_flight: JoinSet::new(),
+            bytes_in_flight: 0,
+            saving: None,
+            hurry: CancellationToken::new(),
+            is_stopping: false,
+            refreshed: now,
         }
-        let keeper = Keeper::new(&job, batch, &mut progress, &mut self.headers, &mut senders);
-        let outcome = keeper.run().await;
-        job.board.with(Ledger::end);
-        if outcome.is_err() {
-            senders.abort_all();
-        }
+    }
+
+    async fn deliver(&mut self) -> Result<Outcome, ProcessError> {
+        let end = self.run().await;
         // After this nothing is sent any more.
-        while senders.join_next().await.is_some() {}
-        let last = outcome?;
+        self.in_flight.shutdown().await;
         if let Some(printer) = &self.tools.printer {
             // Whoever is told that the batch is done finds its blocks printed, but for an output that nobody reads.
             printer.flush_if_read().await;
         }
-        let (records, lines) = job.board.with(|ledger| ledger.read());
-        let rejected = reject(&job.input, batch, &mut progress, &last, pulse)?;
-        if !progress.answered().is_all(lines) {
-            let what = format!("not all of the {lines} lines are accounted for");
-            return Err(ProcessError::Input(io::Error::other(what)));
+        self.hurry.cancel();
+        if let Some(saving) = self.saving.take() {
+            self.saved(saving.task.await)?;
         }
-        Ok(Counts { ok: records.saturating_sub(rejected), rejected })
-    }
-}
-
-/// Ends the work however the batch's own task ends: the reader would else wait for ever.
-struct EndOnDrop<'a>(&'a Board);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.with(Ledger::end);
-    }
-}
-
-/// Has the input read; returns as how many documents there may be. What is small is read at once: to start a thread for
-/// it, and senders that find nothing to do, would take longer.
-fn start_reading(job: &Arc<Job>, mut source: Source<File>, length: u64) -> io::Result<u16> {
-    if length <= SMALL {
-        let chunk = source.next_chunk()?;
-        let (documents, is_last) = (chunk.documents.len(), chunk.is_last);
-        job.board.supply(chunk);
-        if is_last {
-            return Ok(u16::try_from(documents).unwrap_or(u16::MAX));
-        }
-    }
-    // Not waited for at the end: it only reads, and stops when it is told to.
-    tokio::task::spawn_blocking({
-        let job = Arc::clone(job);
-        move || read(&job, source)
-    });
-    Ok(u16::MAX)
-}
-
-/// Reads the input, ahead of the senders, until it ends or they do.
-fn read(job: &Job, mut source: Source<File>) {
-    while job.board.wait_until_hungry() {
-        match source.next_chunk() {
-            Ok(chunk) => job.board.supply(chunk),
-            Err(error) => return job.board.fail(error),
-        }
-    }
-}
-
-/// Puts what was refused into `rejected/`, what was saved of it and the last, unsaved increment; returns how much it is.
-fn reject(
-    input: &File,
-    batch: &mut Batch,
-    progress: &mut Progress,
-    last: &Increment,
-    pulse: &Pulse,
-) -> Result<u64, ProcessError> {
-    let mut rejected = 0;
-    {
-        let journal = if progress.refused() == 0 { None } else { batch.journal()? };
-        let saved = journal.into_iter().flat_map(|journal| progress.refusals(journal));
-        let unsaved = last.refusals.iter().cloned().map(Ok);
-        let files = &mut batch.rejected;
-        rejects::in_order(saved.chain(unsaved), |refusal| {
-            if pulse.shutdown().grace_is_over() {
-                return Err(ProcessError::Released);
+        match end {
+            Ok(End::Done) => self.reject(),
+            Ok(End::Resting { until }) => self.save_now().map(|()| Outcome::Resting { until }),
+            Ok(End::Released) => self.save_now().and(Err(ProcessError::Released)),
+            Err(ProcessError::Volume(error)) if error.is_fenced() => Err(error.into()),
+            Err(error) => {
+                // What was answered is saved all the same, where it can be.
+                let _ = self.save_now();
+                Err(error)
             }
-            pulse.beat(Instant::now());
-            rejected += 1;
-            files.start(refusal.place.line, &refusal.reason)?;
-            rejects::copy(input, refusal.place, |piece| files.piece(piece))?;
-            Ok(files.end()?)
-        })?;
+        }
     }
-    progress.add(last);
-    progress.expect(rejected)?;
-    Ok(rejected)
+
+    /// Sends and hears until nothing is left, or the batch must be let go.
+    async fn run(&mut self) -> Result<End, ProcessError> {
+        let shutdown = self.turn.shutdown.clone();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.send_all()?;
+            if let Some(end) = self.end() {
+                return Ok(end);
+            }
+            let reads_on = self.may_send() && self.work.fresh.is_empty() && self.work.may_read();
+            let printer = self.tools.printer.clone().filter(|printer| !printer.has_room());
+            tokio::select! {
+                Some(attempt) = self.in_flight.join_next() => self.ended(attempt),
+                Some(expired) = poll_fn(|context| self.work.paused.poll_expired(context)) => {
+                    self.work.due.push_back(expired.into_inner());
+                }
+                saved = saved(&mut self.saving) => {
+                    self.saving = None;
+                    self.saved(saved)?;
+                }
+                _ = tick.tick() => self.tick()?,
+                () = shutdown.requested(), if !self.is_stopping => self.is_stopping = true,
+                () = room(printer.as_deref()) => {}
+                // A part of the input without any document.
+                () = tokio::task::yield_now(), if reads_on => {}
+            }
+        }
+    }
+
+    fn end(&mut self) -> Option<End> {
+        if self.is_stopping {
+            // Nothing new is begun, and what is in flight waited for as long as may be.
+            let is_over = self.in_flight.is_empty() || self.turn.shutdown.grace_is_over();
+            return is_over.then_some(End::Released);
+        }
+        if !self.in_flight.is_empty() {
+            return None;
+        }
+        if self.work.is_done() {
+            return Some(End::Done);
+        }
+        let until = self.work.only_waits_until()?;
+        let may_rest = self.tools.concurrency > 1 && self.turn.others_wait();
+        may_rest.then_some(End::Resting { until })
+    }
+
+    /// Looks after everything that time alone brings about.
+    fn tick(&mut self) -> Result<(), ProcessError> {
+        let now = Instant::now();
+        self.batch.still_ours()?;
+        self.looked.send_replace(now);
+        // A volume that never ends an append is stuck; an api that is away, or an output that nobody reads, is not.
+        if !self.saving.as_ref().is_some_and(|saving| saving.is_appending.load(Ordering::Relaxed)) {
+            self.turn.heartbeat();
+        }
+        if now - self.refreshed >= REFRESH {
+            self.refreshed = now;
+            if self.tools.headers.refresh() {
+                let headers = post::headers(self.tools.headers.current());
+                self.poster = Arc::new(Poster { headers, ..Poster::clone(&self.poster) });
+            }
+        }
+        if now - self.work.saved_at >= SAVE_EVERY || self.work.unsaved.refusals.len() >= MAX_REFUSALS {
+            self.save();
+        }
+        Ok(())
+    }
+
+    fn send_all(&mut self) -> Result<(), ProcessError> {
+        while self.may_send() {
+            let Some(document) = self.work.next_document(&self.batch.input)? else { break };
+            if self.bytes_in_flight + document.body.len() > MAX_BYTES {
+                self.work.fresh.push_front(document);
+                break;
+            }
+            self.send(document)?;
+        }
+        Ok(())
+    }
+
+    fn may_send(&self) -> bool {
+        let saving = self.saving.as_ref().map_or(0, |saving| saving.sent);
+        let concurrency = usize::from(self.tools.concurrency);
+        !self.is_stopping
+            && self.in_flight.len() < concurrency
+            && self.in_flight.len() + self.work.unsaved.sent + saving < MAX_UNSAVED
+            && (concurrency > 1 || self.work.paused.is_empty())
+            && self.tools.printer.as_ref().is_none_or(|printer| printer.has_room())
+    }
+
+    fn send(&mut self, mut document: Document) -> Result<(), ProcessError> {
+        let lease = self.tools.clients.lease(self.work.sent);
+        let lease = lease.map_err(|error| ProcessError::Failed(format!("failed to make a client: {error}")))?;
+        document.attempts = document.attempts.saturating_add(1);
+        self.work.sent += 1;
+        self.bytes_in_flight += document.body.len();
+        let poster = Arc::clone(&self.poster);
+        let attempt = async move {
+            let answer = poster.post(lease.client, &document).await;
+            Attempt { document, answer, slot: lease.slot }
+        };
+        self.in_flight.spawn_on(attempt, &lease.thread);
+        Ok(())
+    }
+
+    /// Takes note of an attempt, and of all that ended with it.
+    fn ended(&mut self, attempt: Result<Attempt, JoinError>) {
+        let mut next = Some(attempt);
+        while let Some(attempt) = next {
+            match attempt {
+                Ok(attempt) => self.note(attempt),
+                Err(error) => panic::resume_unwind(error.into_panic()),
+            }
+            next = self.in_flight.try_join_next();
+        }
+        if self.work.unsaved.sent >= SAVE_AFTER {
+            self.save();
+        }
+    }
+
+    fn note(&mut self, Attempt { document, answer, slot }: Attempt) {
+        self.bytes_in_flight -= document.body.len();
+        let is_sound =
+            !matches!(answer, Answer::Failed { why: Failure::NoAnswer | Failure::Cut, .. });
+        self.tools.clients.give_back(slot, is_sound);
+        let place = document.place;
+        match answer {
+            Answer::Delivered { reply } => {
+                // First, so that what is saved as answered has its block among those that are waited for.
+                if let Some(printer) = &self.tools.printer {
+                    printer.print(&document.body, &reply);
+                }
+                self.tools.report.accepted();
+                self.work.unsaved.delivered(place.line);
+            }
+            Answer::Rejected(reason) => {
+                self.tools.report.rejected(place.line, &reason);
+                self.work.unsaved.refused(Refusal::new(place, reason));
+                self.work.unsaved.sent += 1;
+            }
+            Answer::Failed { why, reason, retry_after } => {
+                self.pause(Paused { place, attempts: document.attempts }, why, &reason, retry_after);
+            }
+        }
+    }
+
+    fn pause(&mut self, paused: Paused, why: Failure, reason: &str, retry_after: Option<Duration>) {
+        match why {
+            Failure::Misconfigured => self.tools.report.misconfigured(reason),
+            // No reason to wait, the first time.
+            Failure::Cut if paused.attempts == 1 => return self.work.due.push_back(paused),
+            _ => self.tools.report.retry(reason),
+        }
+        let pause = backoff::pause(paused.attempts, retry_after, &mut fastrand::Rng::new());
+        self.work.paused.insert(paused, pause);
+    }
+
+    /// Puts what was refused into `rejected/`: what was saved of it, and what comes last and need not be.
+    fn reject(&mut self) -> Result<Outcome, ProcessError> {
+        let last = mem::take(&mut self.work.unsaved);
+        let progress = &mut self.work.progress;
+        let mut rejected = 0;
+        {
+            let journal = if progress.refused() == 0 { None } else { self.batch.journal()? };
+            let saved = journal.into_iter().flat_map(|journal| progress.refusals(journal));
+            let unsaved = last.refusals.iter().cloned().map(Ok);
+            let (input, files) = (&self.batch.input, &mut self.batch.rejected);
+            rejects::in_order(saved.chain(unsaved), |refusal| {
+                if self.turn.shutdown.grace_is_over() {
+                    return Err(ProcessError::Released);
+                }
+                self.turn.heartbeat();
+                rejected += 1;
+                files.start(refusal.place.line, &refusal.reason)?;
+                rejects::copy(input, refusal.place, |piece| files.piece(piece))?;
+                Ok(files.end()?)
+            })?;
+        }
+        progress.add(last);
+        progress.expect(rejected)?;
+        let (records, lines) = (self.work.reader.records(), self.work.reader.last_line());
+        if !progress.is_complete(lines) {
+            let what = format!("not all of the {lines} lines are accounted for");
+            return Err(ProcessError::Failed(what));
+        }
+        Ok(Outcome::Done(Counts { ok: records.saturating_sub(rejected), rejected }))
+    }
+}
+
+/// Waits until what was printed is written far enough.
+async fn room(printer: Option<&Printer>) {
+    match printer {
+        Some(printer) => printer.room().await,
+        None => pending().await,
+    }
 }

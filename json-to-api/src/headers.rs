@@ -6,11 +6,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::watch;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tracing::{error, info};
 
 /// What the contract, HTTP's framing or the URL decides.
@@ -81,7 +79,7 @@ type Version = Option<(u64, u64, u64, Option<SystemTime>)>;
 #[derive(Debug)]
 pub(crate) struct Headers {
     sources: Vec<Source>,
-    current: watch::Sender<Arc<HeaderMap>>,
+    current: HeaderMap,
 }
 
 impl Headers {
@@ -102,17 +100,18 @@ impl Headers {
                 }
             });
         }
-        let current = watch::Sender::new(Arc::new(collect(&sources)?));
+        let current = collect(&sources)?;
         Ok(Headers { sources, current })
     }
 
-    /// What to send along, now and after every change.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<HeaderMap>> {
-        self.current.subscribe()
+    /// What to send along.
+    pub(crate) fn current(&self) -> &HeaderMap {
+        &self.current
     }
 
-    /// Reads the files again where one has changed. One that cannot be used is reported once, and the headers stay.
-    pub(crate) fn refresh(&mut self) {
+    /// Reads the files again where one has changed; returns whether the headers are others now. A file that cannot be
+    /// used is reported once, and the headers stay.
+    pub(crate) fn refresh(&mut self) -> bool {
         let mut changed = false;
         for source in &mut self.sources {
             if let Source::File { path, version: known } = source {
@@ -122,17 +121,21 @@ impl Headers {
             }
         }
         if !changed {
-            return;
+            return false;
         }
         match collect(&self.sources) {
             Ok(headers) => {
                 info!("the headers of --header have changed");
-                self.current.send_replace(Arc::new(headers));
+                self.current = headers;
+                true
             }
-            Err(error) => error!(
-                error = &error as &dyn std::error::Error,
-                "the headers of --header have changed and cannot be used: those from before stay"
-            ),
+            Err(error) => {
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "the headers of --header have changed and cannot be used: those from before stay"
+                );
+                false
+            }
         }
     }
 }
@@ -195,8 +198,7 @@ mod tests {
     }
 
     fn sent(headers: &Headers) -> Vec<(String, String)> {
-        let map = headers.subscribe().borrow().clone();
-        map.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+        headers.current().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -243,11 +245,9 @@ mod tests {
         let path = directory.path().join("headers");
         fs::write(&path, "Authorization: one\r\n\nX-Other: a").unwrap();
         let mut headers = read(&[&format!("@{}", path.display())]).unwrap();
-        let mut seen = headers.subscribe();
         assert_eq!(sent(&headers), pairs(&[("authorization", "one"), ("x-other", "a")]));
 
-        headers.refresh();
-        assert!(!seen.has_changed().unwrap());
+        assert!(!headers.refresh());
 
         // As a mounted Secret does it: another file under the same name.
         let next = directory.path().join("next");
@@ -255,9 +255,8 @@ mod tests {
         fs::hard_link(&path, directory.path().join("old")).unwrap();
         std::os::unix::fs::symlink(&next, directory.path().join("link")).unwrap();
         exchange(&directory.path().join("link"), &path);
-        headers.refresh();
-        assert!(seen.has_changed().unwrap());
-        assert_eq!(seen.borrow_and_update()["authorization"], "two");
+        assert!(headers.refresh());
+        assert_eq!(sent(&headers), pairs(&[("authorization", "two")]));
     }
 
     #[test]

@@ -15,8 +15,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Read};
 use std::ops::RangeInclusive;
 
-use crate::ledger::{Increment, Place, Refusal};
-use crate::ranges::Ranges;
+use crate::document::{Increment, LineSet, Place, Refusal};
 
 /// So many ranges are in one record at most: it must fit into [`MAX_RECORD`].
 const RANGES_PER_RECORD: usize = 256;
@@ -48,7 +47,7 @@ pub(crate) fn encode_refusal(refusal: &Refusal, journal: &mut Vec<u8>) {
 }
 
 /// Appends as many `P` as it takes.
-pub(crate) fn encode_answered(answered: &Ranges, journal: &mut Vec<u8>) {
+pub(crate) fn encode_answered(answered: &LineSet, journal: &mut Vec<u8>) {
     let mut record = String::new();
     let mut ranges = answered.iter().peekable();
     while ranges.peek().is_some() {
@@ -56,7 +55,7 @@ pub(crate) fn encode_answered(answered: &Ranges, journal: &mut Vec<u8>) {
         record.push('P');
         for (index, range) in ranges.by_ref().take(RANGES_PER_RECORD).enumerate() {
             let before = if index == 0 { ' ' } else { ',' };
-            let (first, last) = range.into_inner();
+            let (first, last) = range.clone().into_inner();
             // Writing to a string cannot fail.
             let _ = write!(record, "{before}{first}");
             if last != first {
@@ -144,7 +143,7 @@ mod tests {
     fn increment(answered: &[(u64, u64)], refusals: Vec<Refusal>) -> Increment {
         let mut increment = Increment { refusals, ..Increment::default() };
         for (first, length) in answered {
-            increment.answered.insert_range(*first..=first.saturating_add(*length));
+            increment.answered.insert(*first..=first.saturating_add(*length));
         }
         increment
     }
@@ -171,15 +170,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(increments in increments()) {
-            let (mut answered, mut refusals) = (Ranges::default(), Vec::new());
+            let (mut answered, mut refusals) = (LineSet::new(), Vec::new());
             for record in read(&journal(&increments)) {
                 match record {
-                    Record::Answered(ranges) => ranges.into_iter().for_each(|range| answered.insert_range(range)),
+                    Record::Answered(ranges) => answered.extend(ranges),
                     Record::Refused(refusal) => refusals.push(refusal),
                 }
             }
-            let mut expected = Ranges::default();
-            increments.iter().for_each(|increment| expected.insert_all(&increment.answered));
+            let expected: LineSet = increments.iter().flat_map(|increment| increment.answered.iter().cloned()).collect();
             prop_assert_eq!(answered, expected);
             let expected: Vec<_> = increments.into_iter().flat_map(|increment| increment.refusals).collect();
             prop_assert_eq!(refusals, expected);

@@ -14,8 +14,17 @@ const WINDOW: Duration = Duration::from_millis(9_500);
 pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 /// The shortest life, as a share of the longest: connections made together must not end together.
 const SHORTEST: f64 = 0.6;
-/// A bound for what a single connection carries, however fast it is.
-pub(crate) const MAX_REQUESTS: u32 = 100_000;
+/// No connection carries more than this share of a batch, or [`FEW`] documents.
+const SHARE: u64 = 64;
+const FEW: u64 = 16;
+
+/// How many documents a connection may carry within a batch of which so many were sent before.
+///
+/// However few connections there are at once, a batch of a thousand documents goes over more than sixty, so that it
+/// reaches every one of a handful of pods, whichever pod a balancer picks for each.
+pub(crate) fn most_documents(sent_before: u64) -> u32 {
+    u32::try_from(FEW.max(sent_before / SHARE)).unwrap_or(u32::MAX)
+}
 
 /// How old connections get.
 #[derive(Debug, Clone, Copy)]

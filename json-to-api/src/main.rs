@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// What a document costs is half in small allocations: this saves a third of the CPU time (docs/PERFORMANCE.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     service::main(json_to_api::run)
 }

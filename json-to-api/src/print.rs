@@ -27,7 +27,7 @@ const FLUSH_AFTER: usize = 64 << 10;
 /// So many bytes may wait before who prints has to.
 const FULL: usize = 1 << 20;
 /// How long an output that nobody reads may hold up the end of a batch, or its release.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long an output that failed is left alone.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
@@ -77,17 +77,16 @@ impl Printer {
         Ok(printer)
     }
 
-    /// Adds the block of a document to what is printed; returns whether there is room for more.
-    pub(crate) fn print(&self, document: &[u8], reply: &[u8]) -> bool {
+    /// Adds the block of a document to what is printed.
+    pub(crate) fn print(&self, document: &[u8], reply: &[u8]) {
         let mut state = self.0.lock();
         if state.closed {
-            return true;
+            return;
         }
         let before = state.waiting.len();
         block(document, reply, &mut state.waiting);
         state.come += (state.waiting.len() - before) as u64;
         let first = state.since.is_none();
-        let has_room = state.waiting.len() < FULL;
         if first {
             state.since = Some(Instant::now());
         }
@@ -96,7 +95,11 @@ impl Printer {
             drop(state);
             self.0.filled.notify_one();
         }
-        has_room
+    }
+
+    /// Whether there is room for more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.lock().waiting.len() < FULL
     }
 
     /// Waits until there is room for more.
@@ -123,7 +126,7 @@ impl Printer {
 
     /// As [`flush`](Self::flush), but no longer than whoever reads the output deserves.
     pub(crate) async fn flush_if_read(&self) {
-        let _ = timeout(PATIENCE, self.flush()).await;
+        let _ = timeout(FLUSH_TIMEOUT, self.flush()).await;
     }
 }
 
@@ -165,9 +168,9 @@ impl Shared {
     fn write_to(&self, sink: &mut Sink) {
         let mut buffer = Vec::new();
         while let Some(taken) = self.take(&mut buffer) {
-            volume::crash_point("print blocks");
+            volume::failpoint("print blocks");
             let closed = !sink.write(&buffer);
-            volume::crash_point("go on behind a print");
+            volume::failpoint("go on behind a print");
             buffer.clear();
             buffer.shrink_to(FULL);
             let mut state = self.lock();
@@ -265,10 +268,11 @@ impl Sink {
     }
 }
 
-/// Appends the block of a document: its JSON as it stands, and the reply on one line.
+/// Appends the block of a document: its JSON and the reply, each on one line.
 fn block(document: &[u8], reply: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(HEAD);
-    out.extend_from_slice(document);
+    // JSON allows control characters of Unicode, and carriage returns between tokens.
+    one_line(document, out);
     out.push(b'\n');
     one_line(reply.trim_ascii_end(), out);
     out.push(b'\n');

@@ -1,20 +1,19 @@
 //! How far a batch has come, durably: kept in its journal, from owner to owner.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
 use stage::ProcessError;
 use volume::{Batch, Journal};
 
+use crate::document::{Increment, LineSet, Refusal};
 use crate::journal::{self, Record};
-use crate::ledger::{Increment, Refusal};
-use crate::ranges::Ranges;
 
 /// What is durable about a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Lines about which nothing is left to do.
-    answered: Ranges,
+    answered: LineSet,
     /// How many of them go into `rejected/`; which ones and why stands in the journal.
     refused: u64,
 }
@@ -30,7 +29,7 @@ impl Progress {
         let start = journal.stream_position()?;
         for record in journal::records(BufReader::new(&journal)) {
             if let Record::Answered(ranges) = record? {
-                ranges.into_iter().for_each(|range| progress.answered.insert_range(range));
+                progress.answered.extend(ranges);
             }
         }
         journal.seek(io::SeekFrom::Start(start))?;
@@ -40,8 +39,13 @@ impl Progress {
     }
 
     /// Lines about which nothing is left to do.
-    pub(crate) fn answered(&self) -> &Ranges {
+    pub(crate) fn answered(&self) -> &LineSet {
         &self.answered
+    }
+
+    /// Whether nothing is left to do about any line up to the last.
+    pub(crate) fn is_complete(&self, last_line: u64) -> bool {
+        last_line == 0 || self.answered.gaps(&(1..=last_line)).next().is_none()
     }
 
     /// How many lines go into `rejected/`.
@@ -49,28 +53,27 @@ impl Progress {
         self.refused
     }
 
-    /// Makes a journal that says what is known so far, and the increment besides; nothing else is ever appended to a
-    /// journal that an earlier owner made, or that failed.
+    /// Makes a journal that will say what is known so far once something is appended to it; nothing is ever appended to
+    /// one that an earlier owner made, or that failed. It has room for `room` bytes more.
     ///
     /// # Errors
     /// It could not be made; what was durable before still is.
-    pub(crate) fn begin_journal(
-        &self,
-        batch: &mut Batch,
-        increment: &Increment,
-    ) -> Result<Journal, ProcessError> {
+    pub(crate) fn create_journal(&self, batch: &mut Batch, room: u64) -> Result<Journal, ProcessError> {
         let mut older = batch.journal()?;
         let start = older.as_mut().map(Seek::stream_position).transpose()?.unwrap_or(0);
-        let journal = batch.create_journal(&mut |file| {
-            if let Some(older) = &mut older {
-                older.seek(io::SeekFrom::Start(start))?;
-            }
-            self.write(older.as_ref(), increment, file)
-        })?;
+        let journal = batch.create_journal(
+            &mut |file| {
+                if let Some(older) = &mut older {
+                    older.seek(io::SeekFrom::Start(start))?;
+                }
+                self.write(older.as_ref(), file)
+            },
+            room,
+        )?;
         Ok(journal)
     }
 
-    fn write(&self, older: Option<&File>, increment: &Increment, file: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, older: Option<&File>, file: &mut dyn Write) -> io::Result<()> {
         let mut file = BufWriter::with_capacity(64 << 10, file);
         let mut bytes = Vec::new();
         let mut copied = 0;
@@ -83,22 +86,21 @@ impl Progress {
         self.expect(copied)?;
         bytes.clear();
         journal::encode_answered(&self.answered, &mut bytes);
-        journal::encode(increment, &mut bytes);
         file.write_all(&bytes)?;
         file.flush()
     }
 
     /// Notes that an increment is durable.
-    pub(crate) fn add(&mut self, increment: &Increment) {
-        self.answered.insert_all(&increment.answered);
+    pub(crate) fn add(&mut self, increment: Increment) {
         self.refused += increment.refusals.len() as u64;
+        self.answered.extend(increment.answered);
     }
 
     /// The refusals in a journal that count. What stands in it of a save that failed, or was cut off, does not: its
     /// lines are not among those answered.
-    pub(crate) fn refusals(&self, journal: impl io::Read) -> impl Iterator<Item = io::Result<Refusal>> {
+    pub(crate) fn refusals(&self, journal: impl Read) -> impl Iterator<Item = io::Result<Refusal>> {
         journal::records(BufReader::new(journal)).filter_map(|record| match record {
-            Ok(Record::Refused(refusal)) if self.answered.contains(refusal.place.line) => Some(Ok(refusal)),
+            Ok(Record::Refused(refusal)) if self.answered.contains(&refusal.place.line) => Some(Ok(refusal)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         })
@@ -107,7 +109,7 @@ impl Progress {
     /// Checks that as many refusals were found in the journal as went into it: a rejected line must not get lost.
     ///
     /// # Errors
-    /// The journal was damaged since.
+    /// The journal was damaged since: the next owner reads what is left of it.
     pub(crate) fn expect(&self, found: u64) -> io::Result<()> {
         if found == self.refused {
             return Ok(());
@@ -124,12 +126,12 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use tempfile::TempDir;
-    use volume::{Inbox, Next, Spec, Taken, Volume};
+    use volume::{Next, Scanner, Spec, Taken, Volume};
 
     use super::*;
-    use crate::ledger::Place;
+    use crate::document::Place;
 
-    const SPEC: Spec = Spec { name: "json-to-api", input: Some("json"), output: None };
+    const SPEC: Spec = Spec { name: "json-to-api", stem: "listing", input: Some("json"), output: None };
 
     fn directory() -> TempDir {
         let directory = tempfile::tempdir().unwrap();
@@ -140,8 +142,8 @@ mod tests {
     /// Takes the batch, or takes it over from whoever dropped it.
     fn batch(directory: &TempDir) -> Batch {
         let volume = Volume::open(directory.path()).unwrap();
-        let mut inbox = Inbox::new(volume, SPEC, Duration::ZERO, Duration::ZERO);
-        match inbox.next(Instant::now()).unwrap() {
+        let mut scanner = Scanner::new(volume, SPEC, Duration::ZERO, Duration::ZERO);
+        match scanner.next(Instant::now()).unwrap() {
             Next::Taken(Taken::Ready(claim)) => claim.begin().unwrap(),
             other => panic!("{other:?}"),
         }
@@ -152,7 +154,7 @@ mod tests {
             |line: &u64| Refusal::new(Place { line: *line, offset: 0, length: 2 }, format!("reason {line}"));
         let mut increment =
             Increment { refusals: refused.iter().map(refuse).collect(), ..Increment::default() };
-        increment.answered.insert_range(lines);
+        increment.answered.insert(lines);
         increment
     }
 
@@ -160,6 +162,14 @@ mod tests {
         let mut bytes = Vec::new();
         journal::encode(increment, &mut bytes);
         bytes
+    }
+
+    /// Makes a journal that says what is known, and the increment besides.
+    fn create(progress: &mut Progress, batch: &mut Batch, increment: &Increment) -> Journal {
+        let mut journal = progress.create_journal(batch, 1 << 10).unwrap();
+        journal.append(&encoded(increment)).unwrap();
+        progress.add(increment.clone());
+        journal
     }
 
     fn refused(progress: &Progress, batch: &Batch) -> Vec<u64> {
@@ -181,25 +191,23 @@ mod tests {
         let mut progress = Progress::read(&first).unwrap();
         assert!(progress.answered().is_empty());
         let saved = increment(1..=10, &[3, 7]);
-        let mut journal = progress.begin_journal(&mut first, &saved).unwrap();
-        progress.add(&saved);
+        let mut journal = create(&mut progress, &mut first, &saved);
         journal.append(&encoded(&increment(12..=20, &[15]))).unwrap();
         drop((first, journal));
 
         let mut second = batch(&directory);
         let mut progress = Progress::read(&second).unwrap();
-        assert_eq!(progress.answered().iter().collect::<Vec<_>>(), [1..=10, 12..=20]);
+        assert_eq!(progress.answered().iter().cloned().collect::<Vec<_>>(), [1..=10, 12..=20]);
         assert_eq!((progress.refused(), refused(&progress, &second)), (3, vec![3, 7, 15]));
         let saved = increment(11..=11, &[11]);
-        progress.begin_journal(&mut second, &saved).unwrap();
-        progress.add(&saved);
+        create(&mut progress, &mut second, &saved);
         assert_eq!(refused(&progress, &second), [3, 7, 15, 11]);
         assert_eq!(journals(&directory).len(), 1);
         drop(second);
 
         let third = batch(&directory);
         let progress = Progress::read(&third).unwrap();
-        assert!(progress.answered().is_all(20));
+        assert!(progress.is_complete(20));
         assert_eq!(progress.refused(), 4);
     }
 
@@ -209,15 +217,13 @@ mod tests {
         let mut batch = batch(&directory);
         let mut progress = Progress::default();
         let saved = increment(1..=10, &[3]);
-        progress.begin_journal(&mut batch, &saved).unwrap();
-        progress.add(&saved);
+        create(&mut progress, &mut batch, &saved);
         // Some of it reached the disk all the same.
         let failed = increment(11..=20, &[12, 14]);
         let mut journal = OpenOptions::new().append(true).open(&journals(&directory)[0]).unwrap();
         journal.write_all(&encoded(&failed)).unwrap();
 
-        progress.begin_journal(&mut batch, &failed).unwrap();
-        progress.add(&failed);
+        create(&mut progress, &mut batch, &failed);
         assert_eq!((progress.refused(), refused(&progress, &batch)), (3, vec![3, 12, 14]));
     }
 
@@ -227,19 +233,18 @@ mod tests {
         let mut batch = batch(&directory);
         let mut progress = Progress::default();
         let saved = increment(1..=10, &[3, 4]);
-        progress.begin_journal(&mut batch, &saved).unwrap();
-        progress.add(&saved);
+        create(&mut progress, &mut batch, &saved);
         let path = &journals(&directory)[0];
         let content = fs::read(path).unwrap();
         fs::write(path, &content[..content.len() - encoded(&increment(1..=10, &[4])).len()]).unwrap();
-        assert!(progress.begin_journal(&mut batch, &increment(11..=11, &[])).is_err());
+        assert!(progress.create_journal(&mut batch, 0).is_err());
     }
 
     #[test]
     fn a_journal_of_another_content_does_not_count() {
         let directory = directory();
         let mut first = batch(&directory);
-        Progress::default().begin_journal(&mut first, &increment(1..=1, &[])).unwrap();
+        create(&mut Progress::default(), &mut first, &increment(1..=1, &[]));
         drop(first);
         let input = journals(&directory)[0].with_file_name("input");
         fs::write(input, "{}\n{}\n").unwrap();

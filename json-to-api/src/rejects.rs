@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::ledger::{Place, Refusal};
+use crate::document::{Place, Refusal};
 
 /// Refusals come nearly in the order of their lines. So many are held back to bring them into it; where a document was
 /// refused only after so many others, its line stands behind theirs.

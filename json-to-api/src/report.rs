@@ -1,7 +1,5 @@
 //! Says what goes wrong with the api: once at first, then summed up, however many documents it hits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use service::Health;
@@ -17,13 +15,8 @@ pub(crate) struct Report {
     health: Health,
     /// The api's address, as it is shown.
     url: String,
-    /// The last answer was that the set-up is wrong. Looked at after every success.
-    misconfigured: AtomicBool,
-    lines: Mutex<Lines>,
-}
-
-#[derive(Default)]
-struct Lines {
+    /// The last answer was that the set-up is wrong.
+    is_misconfigured: bool,
     retries: Line,
     misconfigured: Line,
     rejections: Line,
@@ -51,22 +44,30 @@ impl Line {
 
 impl Report {
     pub(crate) fn new(url: String, health: Health) -> Self {
-        Report { url, health, misconfigured: AtomicBool::new(false), lines: Mutex::default() }
+        let line = Line::default;
+        Report {
+            health,
+            url,
+            is_misconfigured: false,
+            retries: line(),
+            misconfigured: line(),
+            rejections: line(),
+            mended: line(),
+        }
     }
 
     /// An attempt failed, and nothing says that it always will.
-    pub(crate) fn retry(&self, reason: &str) {
-        if let Some(others) = self.lines().retries.say(Instant::now()) {
+    pub(crate) fn retry(&mut self, reason: &str) {
+        if let Some(others) = self.retries.say(Instant::now()) {
             warn!(others_since_last = others, "a document is tried again: {}: {reason}", self.url);
         }
     }
 
     /// The address, the set-up or the credentials are wrong: not ready until a document gets through.
-    pub(crate) fn misconfigured(&self, reason: &str) {
-        let mut lines = self.lines();
-        self.misconfigured.store(true, Ordering::Relaxed);
+    pub(crate) fn misconfigured(&mut self, reason: &str) {
+        self.is_misconfigured = true;
         self.health.problem(API, format!("{}: {reason}", self.url));
-        if let Some(others) = lines.misconfigured.say(Instant::now()) {
+        if let Some(others) = self.misconfigured.say(Instant::now()) {
             error!(
                 others_since_last = others,
                 "address, set-up or credentials seem wrong, documents are kept and tried again: {}: {reason}",
@@ -75,30 +76,28 @@ impl Report {
         }
     }
 
-    /// The api refuses a document.
-    pub(crate) fn rejected(&self, line: u64, reason: &str) {
-        if let Some(others) = self.lines().rejections.say(Instant::now()) {
+    /// The api refuses a document: the set-up is right then.
+    pub(crate) fn rejected(&mut self, line: u64, reason: &str) {
+        self.accepted();
+        if let Some(others) = self.rejections.say(Instant::now()) {
             warn!(line, others_since_last = others, "a document is rejected: {}: {reason}", self.url);
         }
     }
 
-    /// A document was delivered; one atomic load where all is well.
-    pub(crate) fn delivered(&self) {
-        if !self.misconfigured.load(Ordering::Relaxed) {
-            return;
-        }
-        // Under the lock: a problem that is noted at the same time is either seen here or stands.
-        let mut lines = self.lines();
-        if self.misconfigured.swap(false, Ordering::Relaxed) {
-            self.health.resolved(API);
-            if lines.mended.say(Instant::now()).is_some() {
+    /// The api took a document, or judged it.
+    pub(crate) fn accepted(&mut self) {
+        if self.is_misconfigured {
+            self.idle();
+            if self.mended.say(Instant::now()).is_some() {
                 info!("the api takes documents again");
             }
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing is in hand any more: what was wrong is not known to be wrong still.
+    pub(crate) fn idle(&mut self) {
+        self.is_misconfigured = false;
+        self.health.resolved(API);
     }
 }
 
@@ -121,12 +120,25 @@ mod tests {
     fn a_wrong_set_up_is_a_problem_until_a_document_gets_through() {
         let health = Health::new();
         health.ready();
-        let report = Report::new("http://api/".to_owned(), health.clone());
+        let mut report = Report::new("http://api/".to_owned(), health.clone());
         report.retry("503");
         assert_eq!(health.is_ready(), Ok(()));
         report.misconfigured("answered 404");
         assert_eq!(health.is_ready(), Err("api: http://api/: answered 404".to_owned()));
-        report.delivered();
+        report.accepted();
+        assert_eq!(health.is_ready(), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_set_up_is_none_any_more_once_a_document_is_refused_or_nothing_is_in_hand() {
+        let health = Health::new();
+        health.ready();
+        let mut report = Report::new("http://api/".to_owned(), health.clone());
+        report.misconfigured("answered 401");
+        report.rejected(1, "answered 422");
+        assert_eq!(health.is_ready(), Ok(()));
+        report.misconfigured("answered 401");
+        report.idle();
         assert_eq!(health.is_ready(), Ok(()));
     }
 }

@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
-use crate::version::Http;
+use crate::Http;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -29,67 +26,32 @@ pub(crate) enum TlsError {
         #[source]
         source: rustls::Error,
     },
-    #[error("--api-url names a host that no certificate can name")]
-    Name(#[source] InvalidDnsNameError),
     #[error("failed to set up TLS")]
     Setup(#[source] rustls::Error),
 }
 
-/// What a connection needs to speak TLS with the api.
-#[derive(Clone)]
-pub(crate) struct Tls {
-    /// Offers HTTP/1.1 only.
-    http1: TlsConnector,
-    /// Offers HTTP/2 as well, or only that.
-    http2: TlsConnector,
-    name: ServerName<'static>,
-}
-
-impl Tls {
-    /// How HTTP/2 is called where the protocol is agreed on (RFC 9113, section 3.2).
-    pub(crate) const HTTP2: &[u8] = b"h2";
-    const HTTP1: &[u8] = b"http/1.1";
-
-    /// Trusts the web's roots and those in `ca_file`, for the host of the URL: a name or an IP address.
-    ///
-    /// # Errors
-    /// Names the setting, and the file with it.
-    pub(crate) fn new(host: &str, ca_file: Option<&Path>, http: Http) -> Result<Self, TlsError> {
-        let name = ServerName::try_from(host.to_owned()).map_err(TlsError::Name)?;
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        if let Some(path) = ca_file {
-            add(path, &mut roots)?;
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Setup)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let offering = |protocols: &[&[u8]]| {
-            let mut config = config.clone();
-            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-            TlsConnector::from(Arc::new(config))
-        };
-        let http2: &[&[u8]] = if http == Http::Two { &[Self::HTTP2] } else { &[Self::HTTP2, Self::HTTP1] };
-        Ok(Tls { http1: offering(&[Self::HTTP1]), http2: offering(http2), name })
+/// Trusts the web's roots and those in `ca_file`, and offers one version of HTTP.
+///
+/// # Errors
+/// Names the setting, and the file with it.
+pub(crate) fn config(ca_file: Option<&Path>, http: Http) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(path) = ca_file {
+        add(path, &mut roots)?;
     }
-
-    /// Agrees on TLS over a connection, and on HTTP/2 if that is to be offered, and checks the api's certificate.
-    pub(crate) async fn handshake(
-        &self,
-        stream: TcpStream,
-        offers_http2: bool,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
-        let connector = if offers_http2 { &self.http2 } else { &self.http1 };
-        connector.connect(self.name.clone(), stream).await
-    }
-}
-
-/// Checks `--ca-file` by itself: a wrong one is an error also where the URL says http.
-pub(crate) fn check(path: &Path) -> Result<(), TlsError> {
-    add(path, &mut RootCertStore::empty())
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Setup)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // RFC 9113, section 3.2, and RFC 7301.
+    config.alpn_protocols = match http {
+        Http::One => vec![b"http/1.1".to_vec()],
+        Http::Two => vec![b"h2".to_vec()],
+    };
+    Ok(config)
 }
 
 fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), TlsError> {
@@ -103,6 +65,24 @@ fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), TlsError> {
     if found { Ok(()) } else { Err(TlsError::Empty { path: path.to_owned() }) }
 }
 
+/// What to say where TLS could not be agreed on: no other attempt will do better.
+pub(crate) fn advice(error: &rustls::Error) -> String {
+    match error {
+        // What `openssl req -x509` makes by default; X.509 lets no CA stand for a host by itself.
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the api's certificate is one of a CA (CA:TRUE), which vouches for others only: make one for the host \
+             itself (openssl req -x509 -addext basicConstraints=critical,CA:FALSE …)"
+                .to_owned()
+        }
+        rustls::Error::NoApplicationProtocol | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
+            format!("{error}: the api does not speak the version of HTTP that --http says")
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +90,7 @@ mod tests {
     fn message(content: &[u8]) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, content).unwrap();
-        let message = check(file.path()).unwrap_err().to_string();
+        let message = config(Some(file.path()), Http::One).unwrap_err().to_string();
         assert!(message.contains(&file.path().display().to_string()), "{message}");
         message
     }
@@ -129,15 +109,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named_with_the_setting() {
-        let message = check(Path::new("/no/such/ca.pem")).unwrap_err().to_string();
+        let message = config(Some(Path::new("/no/such/ca.pem")), Http::Two).unwrap_err().to_string();
         assert_eq!(message, "--ca-file `/no/such/ca.pem` cannot be read");
-    }
-
-    #[test]
-    fn names_and_addresses_can_be_verified() {
-        for host in ["api", "api.example", "10.0.0.7", "::1"] {
-            assert!(Tls::new(host, None, Http::Auto).is_ok(), "{host}");
-        }
-        assert!(Tls::new("a_b..c", None, Http::Auto).is_err());
     }
 }

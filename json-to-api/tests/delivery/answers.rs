@@ -13,7 +13,7 @@ async fn every_document_is_posted_once_as_the_contract_says() {
     let directory = Directory::with(1_000);
     let outcome = directory.drain(&server, &[]).await;
     outcome.assert_done(1_000, 0);
-    directory.assert_handed_on();
+    directory.assert_published();
     assert_eq!(server.count(), 1_000);
     assert_eq!(lines(&server), (1..=1_000).collect());
     assert_keys_are_stable(&[&server]);
@@ -35,10 +35,11 @@ async fn the_blocks_of_a_batch_are_printed_when_it_is_said_to_be_done() {
     let server = Server::start(|_| Answer::ok()).await;
     let directory = Directory::with(10);
     let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
-    let context = Context { batches: Some(sender), ..Context::new(Shutdown::new()) };
-    let mut config = directory.config(&server, &[]);
-    config.stage.once = false;
-    let running = tokio::spawn(json_to_api::run(config, context.clone()));
+    let context = Context::new(Shutdown::new());
+    let mut setup = directory.config(&server, &[]);
+    setup.config.stage.once = false;
+    setup.observer = Some(sender);
+    let running = tokio::spawn(setup.run(context.clone()));
     for batch in 1..=20 {
         done.recv().await.unwrap();
         assert_eq!(directory.printed().len(), batch * 10);
@@ -77,7 +78,7 @@ async fn what_the_api_or_json_refuses_is_rejected_byte_for_byte_and_in_order() {
     let directory = Directory::holding(&lines.join("\n"));
     let outcome = directory.drain(&server, &[]).await;
     outcome.assert_done(984, 14);
-    directory.assert_handed_on();
+    directory.assert_published();
     let rejected = directory.rejected();
     let expected: Vec<_> = [5, 7, 10, 20, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]
         .iter()
@@ -169,10 +170,10 @@ async fn replies_of_every_kind_are_printed_on_one_line() {
     let printed = directory.printed();
     let reply = |line| printed[&document(line)].as_str();
     assert_eq!(reply(1), "{\"two\":1}");
-    assert_eq!(reply(2), format!("{}…", "x".repeat(64 << 10)));
+    assert_eq!(reply(2), format!("{}…", "x".repeat(16 << 10)));
     assert_eq!(reply(3), forged.trim_end().replace('\n', "\\n"));
     assert_eq!(reply(4), "\\u001b[31m\u{fffd}");
     assert_eq!(reply(5), "until the end");
     assert_eq!(reply(6), "abc");
-    assert_eq!(reply(7), format!("{}…", "y".repeat(64 << 10)));
+    assert_eq!(reply(7), format!("{}…", "y".repeat(16 << 10)));
 }

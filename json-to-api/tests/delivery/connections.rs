@@ -7,7 +7,7 @@ use std::time::Duration;
 use service::Shutdown;
 
 use crate::fixture::{Directory, document, run};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Http2, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_reused_and_no_sender_has_more_than_one() {
@@ -28,6 +28,19 @@ async fn connections_are_renewed_under_load() {
     assert!(server.connections() >= 5, "{}", server.connections());
     let used: BTreeSet<_> = server.asked().iter().map(|asked| asked.connection).collect();
     assert_eq!(used.len(), server.connections());
+}
+
+/// A balancer picks one of five pods for each: with sixty, none is left out but once in a hundred thousand batches.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_documents_go_over_sixty_connections_whatever_the_concurrency_and_version() {
+    for (http, concurrency) in [("1", "1"), ("1", "8"), ("1", "64"), ("2", "1"), ("2", "64"), ("2", "1000")] {
+        let server = Server::with_http2(Http2::Speak, |_| Answer::ok()).await;
+        let directory = Directory::with(1_000);
+        let arguments = ["--http", http, "--concurrency", concurrency];
+        directory.drain(&server, &arguments).await.assert_done(1_000, 0);
+        let used: BTreeSet<_> = server.asked().iter().map(|asked| asked.connection).collect();
+        assert!(used.len() >= 60, "{arguments:?}: {}", used.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

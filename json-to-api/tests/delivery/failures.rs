@@ -36,7 +36,7 @@ async fn a_thousand_documents_reach_a_bad_api_that_gets_better() {
         }
     });
     running.await.unwrap().assert_done(980, 20);
-    directory.assert_handed_on();
+    directory.assert_published();
     assert_eq!(lines(&server), (1..=1_000).collect());
     assert_keys_are_stable(&[&server]);
     let rejected: Vec<_> = directory.rejected().iter().map(|(document, _)| line(document)).collect();
@@ -59,7 +59,7 @@ async fn an_api_that_closes_connections_at_random_gets_every_document() {
     .await;
     let directory = Directory::with(500);
     directory.drain(&server, &[]).await.assert_done(500, 0);
-    directory.assert_handed_on();
+    directory.assert_published();
     assert_eq!(lines(&server), (1..=500).collect());
     assert_eq!(directory.printed().len(), 500);
     assert_keys_are_stable(&[&server]);
@@ -113,9 +113,7 @@ async fn a_name_that_does_not_resolve_is_waited_for_until_the_shutdown_releases_
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!running.is_finished());
     shutdown.request();
-    let outcome = running.await.unwrap();
-    outcome.result.unwrap();
-    assert!(outcome.batches.is_empty());
+    running.await.unwrap().assert_interrupted();
     assert!(directory.claim().join("input").exists());
 }
 
@@ -131,7 +129,7 @@ async fn a_wrong_set_up_is_a_problem_of_readiness_until_it_is_mended() {
     let directory = Directory::with(10);
     let context = Context::new(Shutdown::new());
     let health = context.health.clone();
-    let running = tokio::spawn(json_to_api::run(directory.config(&server, &[]), context));
+    let running = tokio::spawn(directory.config(&server, &[]).run(context));
     server.asked_at_least(10).await;
     while health.is_ready().is_ok() || health.is_ready().is_err_and(|problems| problems.contains("starting"))
     {

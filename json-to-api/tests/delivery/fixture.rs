@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use json_to_api::Config;
-use service::{BatchDone, Context, Shutdown};
+use json_to_api::{Config, Output, Surroundings};
+use service::{Context, Interrupted, Shutdown};
+use stage::{BatchDone, Observer};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -18,6 +20,23 @@ use crate::server::Server;
 pub(crate) struct Directory {
     directory: TempDir,
     printed: Arc<Mutex<Vec<u8>>>,
+}
+
+/// What a run is given.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    /// The API's, in place of the URL's.
+    pub(crate) addresses: Option<Vec<SocketAddr>>,
+    pub(crate) observer: Option<Observer>,
+    output: Output,
+}
+
+impl Setup {
+    pub(crate) async fn run(self, context: Context) -> anyhow::Result<()> {
+        let Setup { config, addresses, observer, output } = self;
+        let surroundings = Surroundings { addresses, output: Some(output), observer };
+        json_to_api::run_within(config, context, surroundings).await
+    }
 }
 
 /// What is known after a run.
@@ -63,17 +82,15 @@ impl Directory {
     }
 
     /// Settings to drain the directory into a server.
-    pub(crate) fn config(&self, server: &Server, arguments: &[&str]) -> Config {
+    pub(crate) fn config(&self, server: &Server, arguments: &[&str]) -> Setup {
         self.config_for(&server.url(), arguments)
     }
 
-    pub(crate) fn config_for(&self, url: &str, arguments: &[&str]) -> Config {
+    pub(crate) fn config_for(&self, url: &str, arguments: &[&str]) -> Setup {
         let directory = self.path().to_str().unwrap();
         let fixed = ["json-to-api", "--once", "--settle", "1ms", "--data-dir", directory, "--api-url", url];
-        let mut config = Config::try_parse_from(fixed.iter().chain(arguments)).unwrap();
-        let output: json_to_api::Output = self.printed.clone();
-        config.output = Some(output);
-        config
+        let config = Config::try_parse_from(fixed.iter().chain(arguments)).unwrap();
+        Setup { config, addresses: None, observer: None, output: self.printed.clone() }
     }
 
     /// Drains the directory into a server.
@@ -113,7 +130,7 @@ impl Directory {
     }
 
     /// Asserts that nothing of the batch is left but what was rejected.
-    pub(crate) fn assert_handed_on(&self) {
+    pub(crate) fn assert_published(&self) {
         assert!(self.files_in(".").is_empty(), "{:?}", self.files_in("."));
         assert!(self.files_in(".pipe").is_empty(), "{:?}", self.files_in(".pipe"));
     }
@@ -146,10 +163,10 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs json-to-api to its end.
-pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Outcome {
+pub(crate) async fn run(mut setup: Setup, shutdown: Shutdown) -> Outcome {
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let context = Context { batches: Some(sender), ..Context::new(shutdown) };
-    let result = json_to_api::run(config, context).await;
+    setup.observer = Some(sender);
+    let result = setup.run(Context::new(shutdown)).await;
     let mut batches = Vec::new();
     while let Ok(batch) = receiver.try_recv() {
         batches.push(batch);
@@ -158,6 +175,12 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Outcome {
 }
 
 impl Outcome {
+    /// Asserts that the run was stopped with its work left.
+    pub(crate) fn assert_interrupted(&self) {
+        assert!(self.result.as_ref().unwrap_err().is::<Interrupted>());
+        assert!(self.batches.is_empty());
+    }
+
     /// Asserts that one batch was done with these counts.
     pub(crate) fn assert_done(&self, ok: u64, rejected: u64) {
         self.result.as_ref().unwrap();

@@ -23,13 +23,11 @@ async fn a_released_batch_goes_on_where_it_stopped() {
         let running = tokio::spawn(run(directory.config(&server, &[]), shutdown.clone()));
         server.asked_at_least(stop_at).await;
         shutdown.request();
-        let outcome = running.await.unwrap();
-        outcome.result.unwrap();
-        assert!(outcome.batches.is_empty());
+        running.await.unwrap().assert_interrupted();
         assert!(directory.claim().join("input").exists());
     }
     directory.drain(&server, &[]).await.assert_done(2_700, 300);
-    directory.assert_handed_on();
+    directory.assert_published();
     // What was in flight was waited for, and what was answered was saved.
     assert_eq!(server.count(), 3_000);
     assert_eq!(lines(&server).len(), 3_000);
@@ -50,7 +48,7 @@ async fn what_hangs_at_the_shutdown_is_sent_again_by_the_next_owner() {
     let running = tokio::spawn(run(directory.config(&server, &["--timeout", "60s"]), shutdown.clone()));
     server.asked_at_least(100).await;
     shutdown.request();
-    running.await.unwrap().result.unwrap();
+    running.await.unwrap().assert_interrupted();
     directory.drain(&server, &[]).await.assert_done(100, 0);
     assert_eq!(server.count(), 101);
     assert_eq!(line(&server.asked()[100].body), 13);
@@ -87,14 +85,14 @@ async fn a_damaged_journal_counts_up_to_the_damage() {
     let running = tokio::spawn(run(directory.config(&server, &[]), shutdown.clone()));
     server.asked_at_least(2_000).await;
     shutdown.request();
-    running.await.unwrap().result.unwrap();
+    running.await.unwrap().assert_interrupted();
     let journal = journal(&directory.claim());
     let mut bytes = fs::read(&journal).unwrap();
     let half = bytes.len() / 2;
     bytes[half] ^= 1;
     fs::write(&journal, bytes).unwrap();
     directory.drain(&server, &[]).await.assert_done(2_970, 30);
-    directory.assert_handed_on();
+    directory.assert_published();
     assert!(server.count() > 3_000);
     assert_eq!(lines(&server).len(), 3_000);
     assert_keys_are_stable(&[&server]);

@@ -88,8 +88,6 @@ pub(crate) enum Http2 {
     Close,
     /// Answers in HTTP/1.1 that it does not understand.
     Refuse,
-    /// Waits for more, for ever.
-    Hang,
     Speak,
 }
 
@@ -209,7 +207,6 @@ impl State {
             match self.http2 {
                 Http2::Close => {}
                 Http2::Refuse => write(&mut stream, &[b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()]).await?,
-                Http2::Hang => std::future::pending().await,
                 Http2::Speak => self.serve_http2(stream, connection).await.map_err(io::Error::other)?,
             }
             return Ok(());

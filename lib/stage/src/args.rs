@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
+use service::Settings;
 use service::settings::{self, AdminArgs, LogArgs};
 
 const DATA_DIR: &str = "/data";
@@ -61,9 +62,33 @@ impl Default for StageArgs {
     }
 }
 
-impl StageArgs {
-    /// Where the admin port listens: with `--once` only where it is given.
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        if self.once { self.admin.admin_listen } else { Some(self.admin.or_default()) }
+/// All settings of a stage: those that every stage has, and its own.
+#[derive(Debug, Clone, Default, clap::Parser)]
+pub struct Config<O: clap::Args = NoOptions> {
+    #[expect(missing_docs, reason = "clap would show it as the program's description")]
+    #[command(flatten)]
+    pub stage: StageArgs,
+    #[expect(missing_docs, reason = "clap would show it as the program's description")]
+    #[command(flatten)]
+    pub own: O,
+}
+
+/// The own settings of a stage that has none.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct NoOptions {}
+
+impl<O: clap::Args + Send + 'static> Settings for Config<O> {
+    fn log(&self) -> &LogArgs {
+        &self.stage.log
+    }
+
+    /// With `--once` there is an admin port only where it is given.
+    fn admin(&self) -> Option<SocketAddr> {
+        let AdminArgs { admin_listen, .. } = self.stage.admin;
+        if self.stage.once { admin_listen } else { Some(self.stage.admin.or_default()) }
+    }
+
+    fn check_health(&self) -> bool {
+        self.stage.admin.check_health
     }
 }

@@ -5,17 +5,17 @@ use std::io::{self, Read, Write};
 use records::{Counts, Rejects};
 use volume::{Batch, RejectFiles};
 
-use crate::process::{Process, ProcessError};
-use crate::pulse::Pulse;
+use crate::process::{Outcome, Process, ProcessError};
+use crate::turn::Turn;
 
 /// A stage that converts its input and needs nothing else.
 pub struct Converter(pub fn(&mut dyn Read, &mut dyn Write, &mut dyn Rejects) -> io::Result<Counts>);
 
 impl Process for Converter {
-    fn process(&mut self, batch: &mut Batch, pulse: &Pulse) -> Result<Counts, ProcessError> {
-        let mut input = pulse.reader(&batch.input);
+    fn process(&mut self, batch: &mut Batch, turn: &Turn<'_>) -> Result<Outcome, ProcessError> {
+        let mut input = turn.reader(&batch.input);
         let mut rejects = ToFiles(&mut batch.rejected);
-        Ok((self.0)(&mut input, &mut batch.output, &mut rejects)?)
+        Ok(Outcome::Done((self.0)(&mut input, &mut batch.output, &mut rejects)?))
     }
 }
 

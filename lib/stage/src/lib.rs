@@ -1,4 +1,4 @@
-//! The loop that the three stages share: watch, scan, claim, process, commit, hand on.
+//! The loop that the three stages share: watch, scan, claim, process, commit, publish.
 //!
 //! A stage brings its [`Spec`], its settings and a [`Process`]; [`run`] does the rest until the
 //! shutdown, or with `--once` until the directory is drained. It decides when to look and what to do with
@@ -6,55 +6,90 @@
 //!
 //! The scan is the truth; events of the file system only wake it early, and spare it some reading.
 //!
-//! Layout: `args.rs` settings; `worker.rs` the loop; `wake.rs` what it sleeps on; `process.rs` what a stage brings; `convert.rs` the two converters' share of it; `pulse.rs`
-//! liveness and shutdown for whoever is at work; `metrics.rs`.
+//! Layout: `args.rs` settings; `worker.rs` the loop; `watch.rs` what
+//! wakes it; `process.rs` what a stage brings; `turn.rs` what it may ask meanwhile; `convert.rs` the two converters' share
+//! of it; `metrics.rs`.
 
 mod args;
 mod convert;
 mod metrics;
 mod process;
-mod pulse;
-mod wake;
+mod turn;
+mod watch;
 mod worker;
+
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use service::Context;
+use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 use volume::Volume;
 
-pub use args::StageArgs;
+pub use args::{Config, NoOptions, StageArgs};
 pub use convert::Converter;
-pub use process::{Process, ProcessError};
-pub use pulse::Pulse;
+pub use process::{Outcome, Process, ProcessError};
+pub use turn::Turn;
 pub use volume::Spec;
 
 use crate::metrics::Metrics;
-use crate::wake::Wake;
+use crate::watch::Watch;
 use crate::worker::Worker;
+
+/// Hears of every batch published: the local runner, which sums them up.
+pub type Observer = UnboundedSender<BatchDone>;
+
+/// One batch published.
+#[derive(Debug, Clone)]
+pub struct BatchDone {
+    /// The stage that did it.
+    pub stage: &'static str,
+    /// The name under which the input lay; none for the stage that has no input.
+    pub from: Option<String>,
+    /// The name of what was published, if anything was.
+    pub to: Option<String>,
+    /// Records converted or delivered.
+    pub ok: u64,
+    /// Records put into `rejected/`.
+    pub rejected: u64,
+    /// From the claim to the publication.
+    pub elapsed: Duration,
+}
 
 /// Runs a stage until the shutdown, or with `--once` until nothing is left that it can take.
 ///
 /// `process` is called on a thread of its own within the caller's runtime.
 ///
 /// # Errors
-/// The data directory can't be used; with `--once` also that a batch failed. Without it, failures are
-/// reported and tried again.
-pub async fn run(spec: Spec, args: StageArgs, process: impl Process, context: Context) -> anyhow::Result<()> {
+/// The data directory can't be used; with `--once` also that a batch failed, or [`service::Interrupted`]. Without it,
+/// failures are reported and tried again.
+pub async fn run(
+    spec: Spec,
+    args: StageArgs,
+    process: impl Process,
+    context: Context,
+    observer: Option<Observer>,
+) -> anyhow::Result<()> {
     let volume = Volume::open(&args.data_dir)?;
     for fallback in volume.fallbacks() {
         warn!(directory = %args.data_dir.display(), "the volume lacks something: {fallback}");
     }
-    let wake = Wake::new().context("failed to make what the stage's loop sleeps on")?;
-    context.shutdown.on_request({
-        let wake = wake.clone();
-        move || wake.wake()
-    });
+    // One wake-up that waits is as good as many.
+    let (wake, woken) = sync_channel(1);
     // Before the first scan: a file that appears between the two is seen by either.
-    if let Err(error) = volume.watch(spec) {
-        warn!(%error, "no file events: files are found by --rescan-interval only");
-    }
+    let watch = Watch::start(&volume, spec, wake.clone())
+        .inspect_err(|error| warn!(%error, "no file events: files are found by --rescan-interval only"));
+    let shutdown = context.shutdown.clone();
+    tokio::spawn(async move {
+        shutdown.requested().await;
+        // A wake-up that waits already is enough.
+        let _ = wake.try_send(());
+    });
     let metrics = Metrics::register(&context.metrics, spec.name)?;
-    let worker = Worker::new(spec, &args, volume, process, wake, metrics, &context);
+    let worker = Worker::new(spec, &args, volume, process, woken, metrics, &context, observer);
     context.health.ready();
-    tokio::task::spawn_blocking(move || worker.run()).await.context("the stage's loop died")?
+    let outcome = tokio::task::spawn_blocking(move || worker.run()).await;
+    drop(watch);
+    outcome.context("the stage's loop died")?
 }

@@ -13,26 +13,31 @@ pub(crate) struct Metrics {
     bytes_out: IntCounter,
     duration: Histogram,
     inbox: IntGauge,
+    resting: IntGauge,
 }
 
 impl Metrics {
     /// Makes the metrics of a stage, all at zero.
     pub(crate) fn register(registry: &Registry, stage: &str) -> prometheus::Result<Self> {
         let opts = |name, help| Opts::new(name, help).const_label("stage", stage);
-        let batches = IntCounter::with_opts(opts("pipe_batches_total", "Batches handed on"))?;
+        let batches = IntCounter::with_opts(opts("pipe_batches_total", "Batches published"))?;
         let records = opts("pipe_records_total", "Records read, by what became of them");
         let records = IntCounterVec::new(records, &["outcome"])?;
         let bytes = opts("pipe_bytes_total", "Bytes of the batches' inputs and outputs");
         let bytes = IntCounterVec::new(bytes, &["direction"])?;
         let inbox = IntGauge::with_opts(opts("pipe_inbox_files", "Files waiting at the last scan"))?;
         let duration =
-            HistogramOpts::new("pipe_batch_duration_seconds", "From a batch's claim to its hand-on")
+            HistogramOpts::new("pipe_batch_duration_seconds", "From a batch's claim to its publication")
                 .buckets(prometheus::exponential_buckets(0.001, 4.0, 12)?);
         let duration = Histogram::with_opts(duration)?;
         registry.register(Box::new(batches.clone()))?;
         registry.register(Box::new(records.clone()))?;
         registry.register(Box::new(bytes.clone()))?;
+        let resting =
+            opts("pipe_resting_batches", "Batches whose last documents wait while others have their turn");
+        let resting = IntGauge::with_opts(resting)?;
         registry.register(Box::new(inbox.clone()))?;
+        registry.register(Box::new(resting.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         Ok(Metrics {
             batches,
@@ -42,10 +47,11 @@ impl Metrics {
             bytes_out: bytes.with_label_values(&["out"]),
             duration,
             inbox,
+            resting,
         })
     }
 
-    /// Counts a batch that was handed on.
+    /// Counts a batch that was published.
     pub(crate) fn batch(&self, counts: Counts, bytes: Bytes, elapsed: Duration) {
         self.batches.inc();
         self.ok.inc_by(counts.ok);
@@ -55,8 +61,11 @@ impl Metrics {
         self.duration.observe(elapsed.as_secs_f64());
     }
 
-    pub(crate) fn inbox(&self, waiting: usize) {
-        self.inbox.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    /// Says how many files wait, and how many batches rest.
+    pub(crate) fn waiting(&self, files: usize, resting: usize) {
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.inbox.set(gauge(files));
+        self.resting.set(gauge(resting));
     }
 }
 

@@ -1,226 +1,259 @@
-//! The loop: take a batch, process it, commit it, hand it on; sleep when there is none.
+//! The loop: take a batch, process it, commit it, publish it; sleep when there is none.
 
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use records::Counts;
-use service::{BatchDone, Context, Health, Shutdown};
-use tokio::sync::mpsc::UnboundedSender;
+use service::{Context, Interrupted};
 use tracing::{error, info, warn};
-use volume::{Batch, Claim, Commit, Committed, HandedOn, Inbox, Next, Spec, Taken, Volume};
+use volume::{Batch, Claim, Commit, Committed, Next, Scanner, Spec, Taken, Volume};
 
 use crate::args::StageArgs;
 use crate::metrics::{Bytes, Metrics};
-use crate::process::{Process, ProcessError};
-use crate::pulse::Pulse;
-use crate::wake::Wake;
+use crate::process::{Outcome, Process, ProcessError};
+use crate::turn::Turn;
+use crate::{BatchDone, Observer};
 
 /// The health's name for a volume that fails.
 const VOLUME: &str = "volume";
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// No event tells that the writer of a claimed file is done.
-const HELD_LOOK: Duration = Duration::from_secs(2);
+const DEFERRED_LOOK: Duration = Duration::from_secs(2);
 
 pub(crate) struct Worker<P> {
     spec: Spec,
     once: bool,
     rescan: Duration,
-    volume: Volume,
-    inbox: Inbox,
+    scanner: Scanner,
     process: P,
-    wake: Wake,
+    /// Ends a sleep: a file may have come, or the program is to stop.
+    woken: Receiver<()>,
     metrics: Metrics,
-    pulse: Pulse,
-    health: Health,
-    shutdown: Shutdown,
-    batches: Option<UnboundedSender<BatchDone>>,
-    /// The last sleep was ended by an event, or there was none: files may have come.
-    was_woken: bool,
-    told_no_events: bool,
+    context: Context,
+    observer: Option<Observer>,
+    /// How long the loop pauses when the volume fails next.
+    pause: Duration,
+    /// The first failure of a run to completion.
+    failure: Option<anyhow::Error>,
 }
 
-/// How a look into the inbox ended.
+/// How a look for work ended.
 enum Step {
     Worked,
     Idle { again: Option<Instant> },
 }
 
+/// A batch that is not done, and why.
+struct Failure {
+    batch: String,
+    error: ProcessError,
+}
+
 impl<P: Process> Worker<P> {
+    #[expect(clippy::too_many_arguments, reason = "called once, where all of this is put together")]
     pub(crate) fn new(
         spec: Spec,
         args: &StageArgs,
         volume: Volume,
         process: P,
-        wake: Wake,
+        woken: Receiver<()>,
         metrics: Metrics,
         context: &Context,
+        observer: Option<Observer>,
     ) -> Self {
+        let scanner = Scanner::new(volume, spec, args.settle, args.rescan_interval);
         Worker {
             spec,
             once: args.once,
             rescan: args.rescan_interval,
-            inbox: Inbox::new(volume.clone(), spec, args.settle, args.rescan_interval),
-            volume,
+            scanner,
             process,
-            wake,
+            woken,
             metrics,
-            pulse: Pulse::new(context),
-            health: context.health.clone(),
-            shutdown: context.shutdown.clone(),
-            batches: context.batches.clone(),
-            was_woken: true,
-            told_no_events: false,
+            context: context.clone(),
+            observer,
+            pause: SHORTEST_PAUSE,
+            failure: None,
         }
     }
 
     /// Works until the shutdown, or with `--once` until nothing is left: a batch that fails is passed over then, and the
     /// first failure told at the end.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        let mut pause = SHORTEST_PAUSE;
-        let mut first_failure = None;
-        while !self.shutdown.is_requested() {
-            self.health.busy();
+        while !self.context.shutdown.is_requested() {
+            self.context.health.busy();
             let step = self.step();
-            self.health.idle();
+            self.context.health.idle();
             match step {
-                Ok(Step::Worked) => pause = self.recovered(),
-                Ok(Step::Idle { again }) => {
-                    pause = self.recovered();
-                    if self.once && (again.is_none() || first_failure.is_some()) {
-                        break;
-                    }
-                    self.sleep(again);
-                }
-                Err(error) if self.once && first_failure.is_some() => {
-                    error!("{error:#}");
-                    break;
-                }
-                Err(error) if self.once => first_failure = Some(error),
-                Err(error) => {
-                    error!("{error:#}; trying again in {pause:?}");
-                    self.health.problem(VOLUME, format!("{error:#}"));
-                    self.pause(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
+                Ok(Step::Worked) => {}
+                Ok(Step::Idle { again: None }) if self.once => return self.failure.map_or(Ok(()), Err),
+                Ok(Step::Idle { again }) => self.sleep(again),
+                Err(error) => self.failed_to_look(error)?,
             }
         }
-        first_failure.map_or(Ok(()), Err)
+        if self.once { Err(Interrupted.into()) } else { Ok(()) }
     }
 
-    fn recovered(&self) -> Duration {
-        self.health.resolved(VOLUME);
-        SHORTEST_PAUSE
+    /// What the scanner met concerns no batch that could be taken: the volume fails.
+    fn failed_to_look(&mut self, error: volume::Error) -> anyhow::Result<()> {
+        if self.once && self.scanner.deferred() + self.scanner.resting() == 0 {
+            return Err(self.failure.take().unwrap_or(error.into()));
+        }
+        let error = anyhow::Error::from(error);
+        error!("{error:#}; trying again in {:?}", self.pause);
+        self.context.health.problem(VOLUME, format!("{error:#}"));
+        self.pause();
+        Ok(())
     }
 
     fn sleep(&mut self, again: Option<Instant>) {
-        let until = again.map(|again| again.saturating_duration_since(Instant::now()));
-        let longest = if self.inbox.is_holding() { self.rescan.min(HELD_LOOK) } else { self.rescan };
-        self.was_woken = self.wake.sleep_unless_told(&self.volume, until.unwrap_or(longest).min(longest));
+        let until = again.map_or(self.rescan, |again| again.saturating_duration_since(Instant::now()));
+        let longest = if self.scanner.deferred() > 0 { DEFERRED_LOOK } else { Duration::MAX };
+        // Woken, timed out, or nobody is left who could wake it: the loop looks again.
+        let _ = self.woken.recv_timeout(until.min(self.rescan).min(longest));
     }
 
     /// Events must not cut a pause short: a full disk would be tried at each of them.
-    fn pause(&self, pause: Duration) {
-        let end = Instant::now() + pause;
-        while !self.shutdown.is_requested() && Instant::now() < end {
-            self.wake.sleep(end.saturating_duration_since(Instant::now()));
+    fn pause(&mut self) {
+        let end = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        while !self.context.shutdown.is_requested() && Instant::now() < end {
+            let _ = self.woken.recv_timeout(end.saturating_duration_since(Instant::now()));
         }
     }
 
-    fn step(&mut self) -> anyhow::Result<Step> {
-        let before = self.inbox.waiting();
-        let next = self.inbox.next(Instant::now())?;
-        self.metrics.inbox(self.inbox.waiting());
-        if !self.was_woken
-            && self.inbox.waiting() > before
-            && !std::mem::replace(&mut self.told_no_events, true)
-        {
-            info!("a file came without an event: --rescan-interval finds what this volume does not tell");
+    fn step(&mut self) -> Result<Step, volume::Error> {
+        let next = self.scanner.next(Instant::now())?;
+        self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
+        let worked = match next {
+            Next::Nothing { again } => {
+                self.recovered();
+                return Ok(Step::Idle { again });
+            }
+            Next::Taken(Taken::Ready(claim)) => self.work(claim),
+            Next::Taken(Taken::Committed(committed)) => self.finish(committed),
+        };
+        match worked {
+            Ok(()) => {
+                self.pause = SHORTEST_PAUSE;
+                self.recovered();
+            }
+            Err(failure) => self.failed(failure),
         }
-        match next {
-            Next::Nothing { again } => return Ok(Step::Idle { again }),
-            Next::Taken(Taken::Ready(claim)) => self.work(claim)?,
-            Next::Taken(Taken::Committed(committed)) => self.finish(committed)?,
-        }
-        // Whatever comes between two sleeps needs no event.
-        self.was_woken = true;
         Ok(Step::Worked)
     }
 
-    /// Hands on what a dead owner had committed.
-    fn finish(&mut self, committed: Committed) -> anyhow::Result<()> {
+    /// Ready again, unless a batch that failed still waits for its next attempt.
+    fn recovered(&self) {
+        if self.scanner.failing() == 0 {
+            self.context.health.resolved(VOLUME);
+        }
+    }
+
+    fn failed(&mut self, Failure { batch, error }: Failure) {
+        match error {
+            ProcessError::Volume(error) if error.is_fenced() => warn!("{error}"),
+            ProcessError::Released => info!(batch, "released for the shutdown: the next owner carries on"),
+            error if self.once => {
+                // Told at the end, and not tried again: what is behind it must get its turn.
+                self.scanner.leave(&batch);
+                let error = anyhow::Error::from(error).context(format!("batch {batch}"));
+                if let Some(first) = &self.failure {
+                    error!("{error:#}; the first failure was: {first:#}");
+                } else {
+                    self.failure = Some(error);
+                }
+            }
+            error => {
+                let now = Instant::now();
+                let is_full = error.is_full();
+                let rest = self.scanner.failed(&batch, now).saturating_duration_since(now);
+                let error = anyhow::Error::from(error).context(format!("batch {batch}"));
+                let pause = if is_full { rest.max(self.pause) } else { rest };
+                error!("{error:#}; trying again in {pause:?}");
+                self.context.health.problem(VOLUME, format!("{error:#}"));
+                if is_full {
+                    // No other batch would find room.
+                    self.pause();
+                }
+            }
+        }
+    }
+
+    /// Publishes what a dead owner had committed.
+    fn finish(&mut self, committed: Committed) -> Result<(), Failure> {
         let batch = committed.id();
-        match committed.hand_on() {
-            Ok(done) => info!(batch, published = done.published, "handed on what its owner had finished"),
-            Err(error) if error.is_fenced() => warn!("{error}"),
-            Err(error) => {
-                self.inbox.failed(&batch, Instant::now());
-                return Err(error).with_context(|| format!("batch {batch}"));
+        match committed.publish() {
+            Ok(done) => {
+                info!(batch, published = done.name, "published what its owner had finished");
+                Ok(())
             }
+            Err(error) => Err(Failure { batch, error: error.into() }),
         }
-        Ok(())
     }
 
-    fn work(&mut self, claim: Claim) -> anyhow::Result<()> {
+    fn work(&mut self, claim: Claim) -> Result<(), Failure> {
         let id = claim.id();
-        match self.process_and_hand_on(claim) {
-            Ok(()) => Ok(()),
-            Err(ProcessError::Volume(error)) if error.is_fenced() => {
-                warn!("{error}");
-                Ok(())
-            }
-            Err(ProcessError::Released) => {
-                info!(batch = id, "released for the shutdown: the next owner carries on");
-                Ok(())
-            }
-            Err(error) => {
-                self.inbox.failed(&id, Instant::now());
-                Err(error).with_context(|| format!("batch {id}"))
-            }
-        }
+        self.process_and_publish(claim).map_err(|error| Failure { batch: id, error })
     }
 
-    fn process_and_hand_on(&mut self, claim: Claim) -> Result<(), ProcessError> {
+    fn process_and_publish(&mut self, claim: Claim) -> Result<(), ProcessError> {
         let start = Instant::now();
         let mut batch = claim.begin()?;
-        let counts = match self.process.process(&mut batch, &self.pulse) {
-            Ok(counts) => counts,
-            // Whatever failed, it may be that the batch was taken over.
-            Err(error) => return Err(batch.still_ours().err().map_or(error, ProcessError::Volume)),
+        let Context { health, shutdown, .. } = &self.context;
+        let turn = Turn { health, shutdown, scanner: &self.scanner };
+        let counts = match self.process.process(&mut batch, &turn) {
+            Ok(Outcome::Done(counts)) => counts,
+            Ok(Outcome::Resting { until }) => {
+                self.rest(batch, until);
+                return Ok(());
+            }
+            Err(error) => return Err(let_go(batch, error)),
         };
-        let (id, from) = (batch.id(), batch.source().map(str::to_owned));
-        let bytes = Bytes { input: batch.input_len(), output: batch.output.written() };
-        let Some(done) = self.commit(batch)? else { return Ok(()) };
-        self.done(&id, from, done.published, counts, bytes, start.elapsed());
+        let mut done = BatchDone {
+            stage: self.spec.name,
+            from: batch.source().map(str::to_owned),
+            to: None,
+            ok: counts.ok,
+            rejected: counts.rejected,
+            elapsed: Duration::ZERO,
+        };
+        let (id, bytes) = (batch.id(), Bytes { input: batch.input_len(), output: batch.output.written() });
+        match batch.commit()? {
+            Commit::Done(committed) => done.to = committed.publish()?.name,
+            Commit::Changed(claim) => {
+                self.scanner.defer(claim);
+                return Ok(());
+            }
+        }
+        done.elapsed = start.elapsed();
+        self.metrics.batch(counts, bytes, done.elapsed);
+        let BatchDone { from, to, ok, rejected, elapsed, .. } = &done;
+        info!(batch = id, file = from, published = to, ok, rejected, ?elapsed, "batch done");
+        if let Some(observer) = &self.observer {
+            // Whoever listened is gone: nobody wants to know.
+            let _ = observer.send(done);
+        }
         Ok(())
     }
 
-    /// Commits and hands on; `None` where the input has changed meanwhile.
-    fn commit(&mut self, batch: Batch) -> Result<Option<HandedOn>, ProcessError> {
-        match batch.commit()? {
-            Commit::Done(committed) => Ok(Some(committed.hand_on()?)),
-            Commit::Changed(claim) => {
-                self.inbox.hold(claim);
-                Ok(None)
-            }
-        }
+    fn rest(&mut self, batch: Batch, until: Instant) {
+        let (id, file) = (batch.id(), batch.source().map(str::to_owned));
+        let wait = until.saturating_duration_since(Instant::now());
+        warn!(batch = id, file, ?wait, "the batch rests: its last documents are not accepted, and others wait");
+        self.scanner.rest(batch.rest(), until);
+        self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
     }
+}
 
-    fn done(
-        &self,
-        id: &str,
-        from: Option<String>,
-        to: Option<String>,
-        counts: Counts,
-        bytes: Bytes,
-        elapsed: Duration,
-    ) {
-        self.metrics.batch(counts, bytes, elapsed);
-        let Counts { ok, rejected } = counts;
-        info!(batch = id, file = from, published = to, ok, rejected, ?elapsed, "batch done");
-        if let Some(batches) = &self.batches {
-            // Whoever listened is gone: nobody wants to know.
-            let _ = batches.send(BatchDone { stage: self.spec.name, from, to, ok, rejected, elapsed });
-        }
+/// Deletes what was made of a batch in vain: it takes room that the stages behind may need to make some.
+fn let_go(batch: Batch, error: ProcessError) -> ProcessError {
+    // Whatever failed, it may be that the batch was taken over.
+    if let Err(fenced) = batch.still_ours() {
+        return ProcessError::Volume(fenced);
     }
+    if let Err(left) = batch.discard() {
+        warn!(error = &left as &dyn std::error::Error, "what was made in vain could not be deleted");
+    }
+    error
 }

@@ -1,0 +1,102 @@
+//! What is known of a batch's documents: read, waiting for an attempt, answered, saved.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::time::Instant;
+
+use stage::ProcessError;
+use tokio_util::time::DelayQueue;
+use volume::{Batch, Journal};
+
+use crate::document::{Document, Increment, Paused};
+use crate::progress::Progress;
+use crate::reader::{self, Reader};
+
+/// Documents in flight and those answered but not yet saved are fewer: after a kill, at most so many and what was in flight
+/// are sent twice.
+pub(crate) const MAX_UNSAVED: usize = 1_000;
+/// So many documents wait for their next attempt at most; then no further ones are begun.
+const MAX_PAUSED: usize = 16_384;
+/// So many lines that are no documents are saved before more is read: they are in memory until then.
+pub(crate) const MAX_REFUSALS: usize = 512;
+/// A line's share of a journal: a refusal with the longest reason, escaped, and the range that covers it.
+const RECORD: u64 = 768;
+
+/// What is known of a batch's documents.
+pub(crate) struct Work {
+    pub(crate) reader: Reader<File>,
+    /// Read and never sent yet.
+    pub(crate) fresh: VecDeque<Document>,
+    pub(crate) paused: DelayQueue<Paused>,
+    /// Those whose pause is over.
+    pub(crate) due: VecDeque<Paused>,
+    /// How many documents were sent.
+    pub(crate) sent: u64,
+    pub(crate) progress: Progress,
+    pub(crate) unsaved: Increment,
+    pub(crate) saved_at: Instant,
+    /// Where the next increment is appended; `None` while that happens.
+    pub(crate) journal: Option<Journal>,
+    /// How many bytes the journal must have room for before anything is sent.
+    pub(crate) room: u64,
+}
+
+impl Work {
+    pub(crate) fn begin(batch: &mut Batch) -> Result<Self, ProcessError> {
+        let progress = Progress::read(batch)?;
+        // A line is a byte and a line feed at least.
+        let lines = (batch.input_len() / 2 + 1).min((MAX_UNSAVED + 2 * MAX_REFUSALS) as u64);
+        let room = lines * RECORD;
+        let journal = progress.create_journal(batch, room)?;
+        Ok(Work {
+            reader: Reader::new(batch.input.try_clone()?, progress.answered().clone()),
+            fresh: VecDeque::new(),
+            paused: DelayQueue::new(),
+            due: VecDeque::new(),
+            sent: 0,
+            progress,
+            unsaved: Increment::default(),
+            saved_at: Instant::now(),
+            journal: Some(journal),
+            room,
+        })
+    }
+
+    /// Nothing is left to be sent.
+    pub(crate) fn is_done(&self) -> bool {
+        self.reader.has_ended() && self.fresh.is_empty() && self.due.is_empty() && self.paused.is_empty()
+    }
+
+    /// When the next pause ends, where there is nothing else to be done before.
+    pub(crate) fn only_waits_until(&mut self) -> Option<Instant> {
+        let nothing_fresh = self.reader.has_ended() && self.fresh.is_empty();
+        if !self.due.is_empty() || !(nothing_fresh || self.paused.len() >= MAX_PAUSED) {
+            return None;
+        }
+        let next = self.paused.peek()?;
+        Some(self.paused.deadline(&next).into_std())
+    }
+
+    /// The next document to send; `None`: there is none now.
+    pub(crate) fn next_document(&mut self, input: &File) -> Result<Option<Document>, ProcessError> {
+        if let Some(Paused { place, attempts }) = self.due.pop_front() {
+            let body = reader::read_again(input, place)?;
+            return Ok(Some(Document { place, attempts, body }));
+        }
+        if self.paused.len() >= MAX_PAUSED {
+            return Ok(None);
+        }
+        if self.fresh.is_empty() && self.may_read() {
+            let chunk = self.reader.next_chunk()?;
+            self.unsaved.answered.extend(chunk.blank);
+            chunk.refused.into_iter().for_each(|refusal| self.unsaved.refused(refusal));
+            self.fresh = chunk.documents;
+        }
+        Ok(self.fresh.pop_front())
+    }
+
+    pub(crate) fn may_read(&self) -> bool {
+        !self.reader.has_ended() && self.unsaved.refusals.len() < MAX_REFUSALS
+    }
+}
+

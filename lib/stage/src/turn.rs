@@ -1,0 +1,51 @@
+//! What a process may ask and tell while it has a batch in hand.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use service::{Health, Shutdown};
+use volume::Scanner;
+
+use crate::process::ProcessError;
+
+/// A process's turn at a batch: liveness, shutdown, and who else waits.
+pub struct Turn<'a> {
+    /// What the probes are told.
+    pub health: &'a Health,
+    /// Whether the program is to stop.
+    pub shutdown: &'a Shutdown,
+    /// The other work of this stage.
+    pub(crate) scanner: &'a Scanner,
+}
+
+impl Turn<'_> {
+    /// Says that progress was made: a stage without any for a while is taken for stuck.
+    pub fn heartbeat(&self) {
+        self.health.heartbeat(Instant::now());
+    }
+
+    /// Whether another file or batch could be worked on instead of this one.
+    pub fn others_wait(&self) -> bool {
+        self.scanner.others_wait()
+    }
+
+    /// Makes each read of `input` a heartbeat, and fails it once the program must let go of the batch.
+    pub(crate) fn reader<R: Read>(&self, input: R) -> impl Read {
+        TurnReader { turn: self, input }
+    }
+}
+
+struct TurnReader<'a, R> {
+    turn: &'a Turn<'a>,
+    input: R,
+}
+
+impl<R: Read> Read for TurnReader<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.turn.shutdown.grace_is_over() {
+            return Err(ProcessError::released());
+        }
+        self.turn.heartbeat();
+        self.input.read(buffer)
+    }
+}
