@@ -179,10 +179,10 @@ impl Output {
         self.file()?.sync_data().act("sync", &path)
     }
 
-    /// Makes the file durable and read-only: what is published without write permission is complete.
+    /// Makes the file durable, and marks it as complete.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         let file = self.file()?;
-        file.make_read_only().and_then(|()| file.sync()).act("sync", &self.path)
+        file.mark_complete().and_then(|()| file.sync()).act("sync", &self.path)
     }
 }
 

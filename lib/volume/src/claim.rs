@@ -257,7 +257,7 @@ impl Claim {
         let extension = self.spec.input.unwrap_or_default();
         let from = self.path(INPUT);
         let named = self.source.as_deref().filter(|_| self.volume.can_rename_without_replacing());
-        let back = named.map(|name| fs::rename_no_replace(&from, &self.volume.root().join(name)));
+        let back = named.map(|name| self.volume.rename_no_replace(&from, &self.volume.root().join(name)));
         if !matches!(back, Some(Ok(()))) {
             let own = PublicName(Some(self.name.batch.to_string())).file_name(extension);
             let to = self.volume.root().join(own);

@@ -106,14 +106,9 @@ fn look_open(file: &File, leases: bool) -> io::Result<Look> {
     Ok(match lease {
         Lease::NoWriter => Look::Written(fingerprint),
         Lease::Writer => Look::BeingWritten,
-        Lease::Unknown if is_our_publication(&metadata) => Look::Written(fingerprint),
+        Lease::Unknown if fs::is_marked_complete(&metadata) => Look::Written(fingerprint),
         Lease::Unknown => Look::Unknown(fingerprint),
     })
-}
-
-/// What we publish is complete before it gets its name, and read-only.
-fn is_our_publication(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o222 == 0 && metadata.uid() == rustix::process::geteuid().as_raw()
 }
 
 fn other_kind(metadata: &Metadata) -> Option<&'static str> {

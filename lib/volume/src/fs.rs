@@ -9,10 +9,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 
 use crate::crash;
 #[cfg(test)]
@@ -24,7 +26,7 @@ use crate::power_cut::machine;
 pub(crate) enum Call<'a> {
     Create(&'a Path),
     Write(&'a File),
-    MakeReadOnly(&'a File),
+    MarkComplete(&'a File),
     Sync(&'a File),
     SyncData(&'a File),
     SyncDirectory(&'a Path),
@@ -40,7 +42,7 @@ impl Call<'_> {
         match self {
             Call::Create(_) => "create",
             Call::Write(_) => "write",
-            Call::MakeReadOnly(_) => "make read-only",
+            Call::MarkComplete(_) => "mark complete",
             Call::Sync(_) | Call::SyncData(_) => "sync",
             Call::SyncDirectory(_) => "sync directory",
             Call::Rename { .. } => "rename",
@@ -86,11 +88,17 @@ impl NewFile {
         step(Call::SyncData(&self.0), || self.0.sync_data())
     }
 
-    /// Takes everyone's right to write from it; its open descriptors keep theirs.
+    /// Takes everyone's right to write from it, and gives it a time that tells that it is complete: see
+    /// [`is_marked_complete`]. Open descriptors keep their right.
     #[track_caller]
-    pub(crate) fn make_read_only(&self) -> io::Result<()> {
-        let mode = self.0.metadata()?.permissions().mode();
-        step(Call::MakeReadOnly(&self.0), || self.0.set_permissions(fs::Permissions::from_mode(mode & 0o555)))
+    pub(crate) fn mark_complete(&self) -> io::Result<()> {
+        let metadata = self.0.metadata()?;
+        let time = UNIX_EPOCH + Duration::new(u64::try_from(metadata.mtime()).unwrap_or(0), COMPLETE);
+        step(Call::MarkComplete(&self.0), || {
+            // Both times: bindfs sets neither else. Where it fails, the file has to stand still for the next stage.
+            let _ = self.0.set_times(fs::FileTimes::new().set_accessed(time).set_modified(time));
+            self.0.set_permissions(fs::Permissions::from_mode(metadata.permissions().mode() & 0o555))
+        })
     }
 
     /// The open file, for what only looks at it or locks it.
@@ -107,6 +115,16 @@ impl Write for NewFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The nanoseconds in the time of what we publish. Any write gives a file another time, and whoever copies one gives the
+/// copy its time when all is written, so that it tells a complete file where no lease does. Whole microseconds: some
+/// file systems keep no less.
+const COMPLETE: u32 = 271_828_000;
+
+/// Returns whether this is a finished file of ours, or a finished copy of one.
+pub(crate) fn is_marked_complete(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o222 == 0 && metadata.mtime_nsec() == i64::from(COMPLETE)
 }
 
 /// Opens a file for reading, whatever it turns out to be: a FIFO does not block, a symbolic link fails.
@@ -145,12 +163,28 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     step(Call::Rename { from, to }, || fs::rename(from, to))
 }
 
-/// Renames, or fails with [`ErrorKind::AlreadyExists`] where the name is taken.
+/// Renames, or fails with [`ErrorKind::AlreadyExists`] where the name is taken; see [`is_unsupported`], too.
 #[track_caller]
 pub(crate) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     step(Call::Rename { from, to }, || {
+        #[cfg(test)]
+        if let Some(error) = NO_REPLACE_FAILS.get() {
+            return Err(error.into());
+        }
         Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
     })
+}
+
+/// Returns whether the file system said that it cannot do this at all. Some cannot rename without replacing, and say so
+/// only where the name is free.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What each rename without replacing of this thread fails with.
+    pub(crate) static NO_REPLACE_FAILS: std::cell::Cell<Option<Errno>> = const { std::cell::Cell::new(None) };
 }
 
 /// Deletes a file's name.
@@ -186,11 +220,14 @@ thread_local! {
 }
 
 /// Returns whether all that changes a directory goes through this machine's kernel: so it is with these file systems.
+/// Any other may be shared with machines whose writers and events this kernel does not see.
 pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
-    const LOCAL: [i64; 5] = [
+    const LOCAL: [i64; 6] = [
+        // ext2 and ext3 have the same.
         libc::EXT4_SUPER_MAGIC,
         libc::XFS_SUPER_MAGIC,
         libc::BTRFS_SUPER_MAGIC,
+        libc::F2FS_SUPER_MAGIC,
         libc::TMPFS_MAGIC,
         libc::OVERLAYFS_SUPER_MAGIC,
     ];

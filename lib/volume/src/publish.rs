@@ -37,8 +37,9 @@ pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid
     for _ in 0..ATTEMPTS {
         let name = next_name(volume, extension, batch, may_be_plain)?.file_name(extension);
         let to = volume.root().join(&name);
-        let renamed = if volume.can_rename_without_replacing() {
-            fs::rename_no_replace(from, &to)
+        let no_replace = volume.can_rename_without_replacing();
+        let renamed = if no_replace {
+            volume.rename_no_replace(from, &to)
         } else {
             // The name is the batch's own, so that nothing of that name can be replaced.
             fs::rename(from, &to)
@@ -46,6 +47,8 @@ pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid
         match moved(from, &to, renamed) {
             // Another publisher took the plain name since we looked.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => may_be_plain = false,
+            // Without that only the batch's own name is known to be free.
+            Err(error) if no_replace && fs::is_unsupported(&error) => may_be_plain = false,
             done => {
                 done.act("publish", &to)?;
                 fs::sync_directory(volume.root()).act("sync directory", volume.root())?;
@@ -75,7 +78,10 @@ fn next_name(volume: &Volume, extension: &str, batch: Uuid, may_be_plain: bool) 
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
+    use crate::Fallback;
 
     fn file(directory: &Path, name: &str) -> std::path::PathBuf {
         let path = directory.join(name);
@@ -93,6 +99,20 @@ mod tests {
             assert_eq!(name, format!("listing-{batch}.csv"));
         }
         assert_eq!(volume.waiting("csv").unwrap(), 2);
+    }
+
+    #[test]
+    fn a_rename_without_replacing_that_fails_in_use_is_not_asked_for_again() {
+        for error in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
+            let directory = tempfile::tempdir().unwrap();
+            let volume = Volume::open(directory.path()).unwrap();
+            fs::NO_REPLACE_FAILS.set(Some(error));
+            let (output, batch) = (file(directory.path(), "output"), Uuid::now_v7());
+            let published = publish(&volume, &output, "csv", batch);
+            fs::NO_REPLACE_FAILS.set(None);
+            assert_eq!(published.unwrap(), format!("listing-{batch}.csv"));
+            assert_eq!(volume.fallbacks().first(), Some(&Fallback::OwnNames), "it is known from now on");
+        }
     }
 
     #[test]

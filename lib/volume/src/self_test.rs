@@ -25,8 +25,10 @@ const OLD: Duration = Duration::from_secs(600);
 pub(crate) struct Abilities {
     /// Rename without replacing.
     pub(crate) no_replace: bool,
-    /// Tell by a lease whether a file has a writer.
+    /// Tell by a lease whether a file has a writer, wherever that is.
     pub(crate) leases: bool,
+    /// All that changes the directory goes through this machine's kernel.
+    pub(crate) is_local: bool,
 }
 
 /// Tests the directory, making what is missing in it.
@@ -101,10 +103,12 @@ impl Names {
     fn try_all(&self) -> Tried<Abilities> {
         let lock = self.try_lock()?;
         let file = self.try_renames()?;
-        let leases = self.try_leases(&file)?;
+        let is_local = fs::is_local(&self.home).map_err(|e| ("tell its file system", e))?;
+        // This kernel may grant a lease on a file that another machine writes.
+        let leases = self.try_leases(&file)? && is_local;
         let no_replace = self.try_no_replace()?;
         self.try_unlink(file, lock)?;
-        Ok(Abilities { no_replace, leases })
+        Ok(Abilities { no_replace, leases, is_local })
     }
 
     /// Creates and locks a file; a second lock must be refused.
@@ -149,11 +153,21 @@ impl Names {
         Ok(while_written == Lease::Writer && when_quiet == Lease::NoWriter)
     }
 
+    /// Onto a name that is taken, and onto a free one: the kernel refuses the first by itself, and leaves the second to
+    /// the file system.
     fn try_no_replace(&self) -> Tried<bool> {
-        match fs::rename_no_replace(&self.after.join("file"), &self.after.join("quiet")) {
-            Ok(()) => Err(("rename without replacing", io::Error::other("it replaced a file all the same"))),
-            Err(error) => Ok(error.kind() == ErrorKind::AlreadyExists),
+        let act = "rename without replacing";
+        let [file, quiet, free] = ["file", "quiet", "free"].map(|name| self.after.join(name));
+        match fs::rename_no_replace(&file, &quiet) {
+            Ok(()) => return Err((act, io::Error::other("it replaced a file all the same"))),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Ok(false),
+            Err(_) => {}
         }
+        let renamed = fs::rename_no_replace(&file, &free).is_ok();
+        if renamed {
+            fs::rename(&free, &file).map_err(|e| (act, e))?;
+        }
+        Ok(renamed)
     }
 
     /// Unlinks an open file, and removes the directory once it is empty.
@@ -172,7 +186,7 @@ impl Names {
             let _ = fs::unlink(path);
         }
         for directory in [&self.before, &self.after] {
-            for name in ["file", "quiet", "lock"] {
+            for name in ["file", "quiet", "free", "lock"] {
                 let _ = fs::unlink(&directory.join(name));
             }
             let _ = fs::remove_directory(directory);

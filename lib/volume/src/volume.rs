@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tracing::warn;
 
 use crate::Spec;
 use crate::error::{Context, Error, OpenError};
@@ -22,6 +25,8 @@ pub struct Volume {
 struct Inner {
     root: PathBuf,
     abilities: Abilities,
+    /// Whether it can rename without replacing; no longer, once that fails in use.
+    no_replace: AtomicBool,
     /// The stages whose claims' directory is known to be durable.
     durable: Mutex<BTreeSet<&'static str>>,
     watch: OnceLock<Watch>,
@@ -32,7 +37,7 @@ struct Inner {
 pub enum Fallback {
     /// No `RENAME_NOREPLACE`: what is published always gets an id of its own.
     OwnNames,
-    /// No leases: a file is complete once it stood still for `--settle`.
+    /// No leases that tell of every writer: a file is complete once it stood still for `--settle`.
     Settle,
 }
 
@@ -42,7 +47,9 @@ impl std::fmt::Display for Fallback {
             Fallback::OwnNames => {
                 "it cannot rename without replacing: every published file gets an id of its own"
             }
-            Fallback::Settle => "it has no leases: a file is complete once it stood still for --settle",
+            Fallback::Settle => {
+                "no lease tells of every writer: a file is complete once it stood still for --settle"
+            }
         })
     }
 }
@@ -59,15 +66,16 @@ impl Volume {
 
     fn new(data_dir: &Path, abilities: Abilities) -> Self {
         let (root, durable, watch) = (data_dir.to_owned(), Mutex::default(), OnceLock::new());
-        Volume { inner: Arc::new(Inner { root, abilities, durable, watch }) }
+        let no_replace = AtomicBool::new(abilities.no_replace);
+        Volume { inner: Arc::new(Inner { root, abilities, no_replace, durable, watch }) }
     }
 
     /// A volume that does as if it had no more than these abilities.
     #[cfg(test)]
     pub(crate) fn with(data_dir: &Path, no_replace: bool, leases: bool) -> Result<Volume, OpenError> {
         let found = self_test::run(data_dir)?;
-        let abilities =
-            Abilities { no_replace: found.no_replace && no_replace, leases: found.leases && leases };
+        let (no_replace, leases) = (found.no_replace && no_replace, found.leases && leases);
+        let abilities = Abilities { no_replace, leases, ..found };
         Ok(Self::new(data_dir, abilities))
     }
 
@@ -78,7 +86,7 @@ impl Volume {
 
     /// What the protocol does otherwise on this volume; to be told once.
     pub fn fallbacks(&self) -> Vec<Fallback> {
-        let Abilities { no_replace, leases } = self.inner.abilities;
+        let (no_replace, leases) = (self.can_rename_without_replacing(), self.has_leases());
         [(no_replace, Fallback::OwnNames), (leases, Fallback::Settle)]
             .into_iter()
             .filter_map(|(able, fallback)| (!able).then_some(fallback))
@@ -142,8 +150,26 @@ impl Volume {
         }
     }
 
+    /// Whether only this machine changes the directory, so that what its kernel tells is all that there is to tell.
+    pub fn is_local(&self) -> bool {
+        self.inner.abilities.is_local
+    }
+
     pub(crate) fn can_rename_without_replacing(&self) -> bool {
-        self.inner.abilities.no_replace
+        self.inner.no_replace.load(Ordering::Relaxed)
+    }
+
+    /// Renames without replacing; where the volume turns out to be unable to, it is not asked again.
+    #[track_caller]
+    pub(crate) fn rename_no_replace(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        let renamed = fs::rename_no_replace(from, to);
+        if let Err(error) = &renamed
+            && fs::is_unsupported(error)
+            && self.inner.no_replace.swap(false, Ordering::Relaxed)
+        {
+            warn!(%error, "from now on: {}", Fallback::OwnNames);
+        }
+        renamed
     }
 
     pub(crate) fn has_leases(&self) -> bool {

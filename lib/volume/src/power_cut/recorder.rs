@@ -158,7 +158,7 @@ impl Machine {
             Call::MakeDirectory(path) => {
                 Change::MadeDirectory(self.directory.made(path, false).expect("it was just made"))
             }
-            Call::Write(file) | Call::MakeReadOnly(file) => {
+            Call::Write(file) | Call::MarkComplete(file) => {
                 let Some(node) = self.directory.file(file) else { return };
                 Change::Written(node, Content::of(file).expect("new files can be read"))
             }

@@ -8,5 +8,6 @@
 
 mod drafts;
 mod files;
+mod fuse;
 mod recovery;
 mod support;

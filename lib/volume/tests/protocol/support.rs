@@ -18,8 +18,11 @@ pub(crate) fn directory() -> TempDir {
 }
 
 pub(crate) fn inbox(directory: &TempDir) -> Inbox {
-    let volume = Volume::open(directory.path()).unwrap();
-    Inbox::new(volume, SPEC, Duration::ZERO, Duration::from_secs(2))
+    inbox_on(&Volume::open(directory.path()).unwrap(), Duration::ZERO)
+}
+
+pub(crate) fn inbox_on(volume: &Volume, settle: Duration) -> Inbox {
+    Inbox::new(volume.clone(), SPEC, settle, Duration::from_secs(2))
 }
 
 /// Takes the next batch, time passing as quickly as need be.
@@ -69,8 +72,11 @@ pub(crate) fn drain(inbox: &mut Inbox) -> usize {
 
 /// The contents of the published files, in the order of their names.
 pub(crate) fn published(directory: &TempDir) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    published_in(directory.path())
+}
+
+pub(crate) fn published_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
     // By stem: the plain name comes first, and ids in byte order.
     names.sort_by_key(|path| path.file_stem().unwrap().to_owned());
