@@ -1,6 +1,6 @@
 //! The file-system calls of the protocol, one function each: all that creates, writes, locks, syncs, moves or deletes.
 //!
-//! They stand in one place so that crashes, power cuts and failing calls can be tried at each of them: what changes
+//! They stand in one place so that kills, power cuts and failing calls can be tried at each of them: what changes
 //! something goes through [`step`], which in this crate's own tests is `power_cut::machine`'s.
 //! Paths are always whole: a directory's descriptor would follow a takeover's rename and so undo its
 //! fencing.
@@ -9,14 +9,15 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::crash;
+use crate::failpoint::failpoint;
 #[cfg(test)]
 use crate::power_cut::machine;
 
@@ -27,6 +28,7 @@ pub(crate) enum Call<'a> {
     Create(&'a Path),
     Write(&'a File),
     MarkComplete(&'a File),
+    Reserve(&'a File),
     Sync(&'a File),
     SyncData(&'a File),
     SyncDirectory(&'a Path),
@@ -36,27 +38,45 @@ pub(crate) enum Call<'a> {
     RemoveDirectory(&'a Path),
 }
 
+/// What the protocol's failpoints are called: the acts of its calls.
+pub const FAILPOINTS: [&str; 11] = [
+    "create",
+    "write",
+    "mark complete",
+    "reserve",
+    "sync",
+    "sync data",
+    "sync directory",
+    "rename",
+    "unlink",
+    "make directory",
+    "remove directory",
+];
+
 impl Call<'_> {
     /// What it does, as a verb.
     pub(crate) fn act(self) -> &'static str {
-        match self {
-            Call::Create(_) => "create",
-            Call::Write(_) => "write",
-            Call::MarkComplete(_) => "mark complete",
-            Call::Sync(_) | Call::SyncData(_) => "sync",
-            Call::SyncDirectory(_) => "sync directory",
-            Call::Rename { .. } => "rename",
-            Call::Unlink(_) => "unlink",
-            Call::MakeDirectory(_) => "make directory",
-            Call::RemoveDirectory(_) => "remove directory",
-        }
+        let index = match self {
+            Call::Create(_) => 0,
+            Call::Write(_) => 1,
+            Call::MarkComplete(_) => 2,
+            Call::Reserve(_) => 3,
+            Call::Sync(_) => 4,
+            Call::SyncData(_) => 5,
+            Call::SyncDirectory(_) => 6,
+            Call::Rename { .. } => 7,
+            Call::Unlink(_) => 8,
+            Call::MakeDirectory(_) => 9,
+            Call::RemoveDirectory(_) => 10,
+        };
+        FAILPOINTS[index]
     }
 }
 
-/// Makes a call; the place that asked for it is a point at which a crash can be tried.
+/// Makes a call; the place that asked for it is a failpoint.
 #[track_caller]
 fn step<T: 'static>(call: Call<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    crash::point(call.act());
+    failpoint(call.act());
     #[cfg(test)]
     return machine::step(call, make);
     #[cfg(not(test))]
@@ -73,6 +93,18 @@ impl NewFile {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         step(Call::Create(path), || {
             Ok(NewFile(OpenOptions::new().read(true).write(true).create_new(true).open(path)?))
+        })
+    }
+
+    /// Makes sure that there is room for these bytes, which are behind all that was written: they are zero then.
+    #[track_caller]
+    pub(crate) fn reserve(&self, bytes: Range<u64>) -> io::Result<()> {
+        step(Call::Reserve(&self.0), || {
+            let Range { start, end } = bytes;
+            match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), start, end - start) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => fill_with_zeros(&self.0, bytes),
+                done => Ok(done?),
+            }
         })
     }
 
@@ -115,6 +147,17 @@ impl Write for NewFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Where no room can be reserved it is used, which only a sync proves.
+fn fill_with_zeros(file: &File, bytes: Range<u64>) -> io::Result<()> {
+    let zeros = [0; 64 << 10];
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let length = zeros.len().min(usize::try_from(bytes.end - at).unwrap_or(usize::MAX));
+        at += file.write_at(&zeros[..length], at)? as u64;
+    }
+    file.sync_data()
 }
 
 /// The nanoseconds in the time of what we publish. Any write gives a file another time, and whoever copies one gives the
@@ -236,9 +279,27 @@ pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
 
 /// Looks at a path without following a symbolic link; `None` where nothing has the name.
 pub(crate) fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    #[cfg(test)]
+    if HIDDEN.get().is_some_and(|hidden| path.ends_with(hidden)) {
+        return Ok(None);
+    }
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Returns whether an open file is still the one that has the name.
+pub(crate) fn is_named(file: &File, path: &Path) -> bool {
+    match (file.metadata(), look(path)) {
+        (Ok(open), Ok(Some(named))) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What this thread does not see where it looks, as on a network file system that remembers wrongly.
+    pub(crate) static HIDDEN: std::cell::Cell<Option<&'static str>> = const { std::cell::Cell::new(None) };
 }

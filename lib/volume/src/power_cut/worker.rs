@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::batch_file::{converted, is_refused};
 use super::delivery::deliver;
+use super::environment::{DocumentKey, Event};
 use super::machine;
 use super::stages::STAGES;
-use super::world::{Deed, DocumentKey};
-use crate::{Batch, Claim, Commit, Error, Inbox, Next, Taken, Volume};
+use crate::{Batch, Claim, Commit, Error, Next, Scanner, Taken, Volume};
 
 /// No run needs as many looks, and none as long a pause.
 const MOST_LOOKS: usize = 100;
@@ -17,13 +17,13 @@ const LONG: Duration = Duration::from_secs(100);
 /// A stage at work.
 pub(super) struct Worker {
     stage: usize,
-    inbox: Inbox,
+    scanner: Scanner,
 }
 
 impl Worker {
     pub(super) fn new(volume: &Volume, stage: usize) -> Self {
-        let inbox = Inbox::new(volume.clone(), STAGES[stage], Duration::ZERO, Duration::ZERO);
-        Worker { stage, inbox }
+        let scanner = Scanner::new(volume.clone(), STAGES[stage], Duration::ZERO, Duration::ZERO);
+        Worker { stage, scanner }
     }
 
     /// Takes up to `batches` that are not committed yet, and waits for nothing but by the clock that it turns itself.
@@ -33,7 +33,7 @@ impl Worker {
             if machine::is_dead() || batches == 0 {
                 return;
             }
-            let (batch, done) = match self.inbox.next(now) {
+            let (batch, done) = match self.scanner.next(now) {
                 Ok(Next::Nothing { again: None }) => return,
                 Ok(Next::Nothing { again: Some(again) }) => {
                     now = again;
@@ -44,13 +44,13 @@ impl Worker {
                     (claim.id(), work(&mut self, claim))
                 }
                 Ok(Next::Taken(Taken::Committed(committed))) => {
-                    (committed.id(), committed.hand_on().map(|_| ()))
+                    (committed.id(), committed.publish().map(|_| ()))
                 }
                 Err(error) => (String::new(), Err(error)),
             };
             if let Err(error) = done {
                 machine::complain(&error);
-                self.inbox.failed(&batch, now);
+                self.scanner.failed(&batch, now);
                 now += LONG;
             }
         }
@@ -68,10 +68,10 @@ impl Worker {
         };
         match batch.commit()? {
             Commit::Done(committed) => {
-                machine::note(Deed::Saved(sent));
-                committed.hand_on()?;
+                machine::note(Event::Saved(sent));
+                committed.publish()?;
             }
-            Commit::Changed(claim) => self.inbox.hold(claim),
+            Commit::Changed(claim) => self.scanner.defer(claim),
         }
         Ok(())
     }

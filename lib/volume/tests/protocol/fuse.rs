@@ -59,8 +59,8 @@ fn a_file_goes_all_the_way_on_a_fuse_file_system() {
     let volume = Volume::open(mount.root()).unwrap();
     assert!(!volume.is_local());
     fs::write(mount.below.path().join("listing.txt"), "x\n").unwrap();
-    let mut inbox = inbox_on(&volume, Duration::ZERO);
-    assert_eq!(drain(&mut inbox), 1);
+    let mut scanner = scanner_on(&volume, Duration::ZERO);
+    assert_eq!(drain(&mut scanner), 1);
     let Ok([published]) = <[_; 1]>::try_from(published_in(mount.below.path())) else {
         panic!("not one file")
     };
@@ -72,11 +72,11 @@ fn a_file_goes_all_the_way_on_a_fuse_file_system() {
 fn a_file_that_another_machine_writes_slowly_is_not_taken_half() {
     let Some(mount) = Mount::new() else { return };
     let volume = Volume::open(mount.root()).unwrap();
-    let mut inbox = inbox_on(&volume, SETTLE);
+    let mut scanner = scanner_on(&volume, SETTLE);
     // Below the mount, where the kernel of whoever looks through it sees no writer.
     let mut writer = File::create(mount.below.path().join("listing.txt")).unwrap();
     let start = Instant::now();
-    let mut look = |seconds| match inbox.next(start + Duration::from_secs(seconds)).unwrap() {
+    let mut look = |seconds| match scanner.next(start + Duration::from_secs(seconds)).unwrap() {
         Next::Nothing { .. } => None,
         Next::Taken(Taken::Ready(claim)) => Some(claim),
         Next::Taken(other) => panic!("{other:?}"),
@@ -90,7 +90,7 @@ fn a_file_that_another_machine_writes_slowly_is_not_taken_half() {
     assert!(look(16).is_none());
     let claim = look(18).expect("it stood still");
     let Ok(volume::Commit::Done(committed)) = copy(claim).commit() else { panic!("nobody writes to it") };
-    committed.hand_on().unwrap();
+    committed.publish().unwrap();
     assert_eq!(published_in(mount.below.path()), ["0\n1\n2\n3\n"]);
 }
 
@@ -98,24 +98,24 @@ fn a_file_that_another_machine_writes_slowly_is_not_taken_half() {
 fn what_a_stage_publishes_need_not_stand_still_for_the_next() {
     let Some(mount) = Mount::new() else { return };
     let volume = Volume::open(mount.root()).unwrap();
-    let draft = volume::Spec { name: "draft", output: Some("txt"), input: None };
+    let draft = volume::Spec { name: "draft", stem: "listing", output: Some("txt"), input: None };
     let mut draft = volume.begin_draft(draft).unwrap();
     draft.output().write_all(b"x\n").unwrap();
     draft.publish().unwrap();
-    let mut inbox = inbox_on(&volume, SETTLE);
-    assert!(matches!(inbox.next(Instant::now()).unwrap(), Next::Taken(Taken::Ready(_))));
+    let mut scanner = scanner_on(&volume, SETTLE);
+    assert!(matches!(scanner.next(Instant::now()).unwrap(), Next::Taken(Taken::Ready(_))));
 }
 
 #[test]
 fn a_read_only_file_that_is_still_copied_is_not_taken_half() {
     let Some(mount) = Mount::new() else { return };
     let volume = Volume::open(mount.root()).unwrap();
-    let mut inbox = inbox_on(&volume, SETTLE);
+    let mut scanner = scanner_on(&volume, SETTLE);
     let mut copy = File::create(mount.below.path().join("listing.txt")).unwrap();
     // So `cp` makes the copy of a read-only file, before it writes to it.
     let mut permissions = copy.metadata().unwrap().permissions();
     permissions.set_readonly(true);
     copy.set_permissions(permissions).unwrap();
     copy.write_all(b"half").unwrap();
-    assert!(matches!(inbox.next(Instant::now()).unwrap(), Next::Nothing { again: Some(_) }));
+    assert!(matches!(scanner.next(Instant::now()).unwrap(), Next::Nothing { again: Some(_) }));
 }

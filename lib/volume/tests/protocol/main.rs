@@ -8,6 +8,7 @@
 
 mod drafts;
 mod files;
+mod full;
 mod fuse;
 mod recovery;
 mod support;

@@ -1,4 +1,4 @@
-//! Workers that claim, convert (here: copy) and hand on.
+//! Workers that claim, convert (here: copy) and publish.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use volume::{Batch, Claim, Commit, Inbox, Next, Spec, Taken, Volume};
+use volume::{Batch, Claim, Commit, Next, Scanner, Spec, Taken, Volume};
 
-pub(crate) const SPEC: Spec = Spec { name: "copy", input: Some("txt"), output: Some("csv") };
+pub(crate) const SPEC: Spec = Spec { name: "copy", stem: "listing", input: Some("txt"), output: Some("csv") };
 pub(crate) const ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 
 pub(crate) fn directory() -> TempDir {
@@ -17,27 +17,27 @@ pub(crate) fn directory() -> TempDir {
     directory
 }
 
-pub(crate) fn inbox(directory: &TempDir) -> Inbox {
-    inbox_on(&Volume::open(directory.path()).unwrap(), Duration::ZERO)
+pub(crate) fn scanner(directory: &TempDir) -> Scanner {
+    scanner_on(&Volume::open(directory.path()).unwrap(), Duration::ZERO)
 }
 
-pub(crate) fn inbox_on(volume: &Volume, settle: Duration) -> Inbox {
-    Inbox::new(volume.clone(), SPEC, settle, Duration::from_secs(2))
+pub(crate) fn scanner_on(volume: &Volume, settle: Duration) -> Scanner {
+    Scanner::new(volume.clone(), SPEC, settle, Duration::from_secs(2))
 }
 
 /// Takes the next batch, time passing as quickly as need be.
-pub(crate) fn take(inbox: &mut Inbox) -> Option<Taken> {
+pub(crate) fn take(scanner: &mut Scanner) -> Option<Taken> {
     let mut now = Instant::now();
     loop {
-        match inbox.next(now).unwrap() {
+        match scanner.next(now).unwrap() {
             Next::Taken(taken) => return Some(taken),
             Next::Nothing { again } => now = again?,
         }
     }
 }
 
-pub(crate) fn take_ready(inbox: &mut Inbox) -> Claim {
-    match take(inbox) {
+pub(crate) fn take_ready(scanner: &mut Scanner) -> Claim {
+    match take(scanner) {
         Some(Taken::Ready(claim)) => claim,
         other => panic!("no batch to convert: {other:?}"),
     }
@@ -52,9 +52,9 @@ pub(crate) fn copy(claim: Claim) -> Batch {
 }
 
 /// Does all that there is to do; returns how many batches were converted.
-pub(crate) fn drain(inbox: &mut Inbox) -> usize {
+pub(crate) fn drain(scanner: &mut Scanner) -> usize {
     let mut converted = 0;
-    while let Some(taken) = take(inbox) {
+    while let Some(taken) = take(scanner) {
         let committed = match taken {
             Taken::Committed(committed) => committed,
             Taken::Ready(claim) => {
@@ -65,7 +65,7 @@ pub(crate) fn drain(inbox: &mut Inbox) -> usize {
                 }
             }
         };
-        committed.hand_on().unwrap();
+        committed.publish().unwrap();
     }
     converted
 }
