@@ -72,7 +72,7 @@ impl Lifetime {
 
     fn program(&mut self) -> Program {
         let stage = self.rng.usize(..STAGES.len());
-        match self.rng.u8(..10) {
+        match self.rng.u8(..12) {
             0 | 1 => {
                 let fates = self.fates();
                 let draft = BatchFile::draft(&self.name(), fates);
@@ -82,6 +82,8 @@ impl Lifetime {
             2 if stage + 1 < STAGES.len() => {
                 Program::GiveBack(stage, self.rng.bool().then(|| self.file(stage)))
             }
+            3 => Program::Discard(stage),
+            4 => Program::Rest(stage),
             _ => Program::Stage(stage),
         }
     }
@@ -104,7 +106,10 @@ impl Lifetime {
     /// Another replica runs meanwhile, and may get the locks of the one that stands still.
     fn pause(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Fault {
         let replica = match program {
-            Program::Stage(stage) | Program::GiveBack(stage, _) => Program::Stage(*stage),
+            Program::Stage(stage)
+            | Program::GiveBack(stage, _)
+            | Program::Discard(stage)
+            | Program::Rest(stage) => Program::Stage(*stage),
             Program::Draft(_) => Program::Draft(None),
         };
         let robs = self.rng.u8(..4) > 0;

@@ -49,14 +49,22 @@ impl Script {
             Script::new(&["0."], vec![Program::Stage(0), Program::GiveBack(0, None)]),
             Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
             Script::new(&["."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
+            Script::new(&["0."], vec![Program::Discard(0), Program::Stage(0)]),
+            Script::new(&["0."], vec![Program::Rest(0), Program::Stage(0)]),
+            Script::delivered_by(Program::Discard(2)),
+            Script::delivered_by(Program::Rest(2)),
             Script::taken_over(),
         ]
     }
 
     /// Delivered by one, or by another that takes over.
     pub(super) fn taken_over() -> Self {
-        let programs = [0, 1, 2, 2].map(Program::Stage).to_vec();
-        Script::new(&["2...2"], programs)
+        Script::delivered_by(Program::Stage(2))
+    }
+
+    fn delivered_by(first: Program) -> Self {
+        let programs = [Program::Stage(0), Program::Stage(1), first, Program::Stage(2)];
+        Script::new(&["2...2"], programs.to_vec())
     }
 
     /// Runs it.

@@ -39,6 +39,10 @@ pub(super) enum Program {
     Stage(usize),
     /// The stage of this number gives its first batch back, whose name someone may have taken meanwhile.
     GiveBack(usize, Option<BatchFile>),
+    /// The stage of this number works on its first batch, in vain.
+    Discard(usize),
+    /// The stage of this number, whose first batch rests once before it is done.
+    Rest(usize),
     /// Writes a file, unless it is only to tidy up, and publishes it or thinks better of it.
     Draft(Option<(BatchFile, bool)>),
 }
@@ -58,6 +62,10 @@ impl Program {
             Program::Stage(stage) => {
                 Worker::new(volume, stage).run(usize::MAX, |worker, claim| worker.work(claim))
             }
+            Program::Discard(stage) => {
+                Worker::new(volume, stage).run(1, |worker, claim| worker.process(claim)?.0.discard());
+            }
+            Program::Rest(stage) => Worker::new(volume, stage).run(usize::MAX, Worker::rest_or_work),
             Program::GiveBack(stage, file) => {
                 let give_back = |_: &mut Worker, claim: Claim| {
                     if let (Some(name), Some(file)) = (claim.source.clone(), &file) {

@@ -18,12 +18,13 @@ const LONG: Duration = Duration::from_secs(100);
 pub(super) struct Worker {
     stage: usize,
     scanner: Scanner,
+    has_rested: bool,
 }
 
 impl Worker {
     pub(super) fn new(volume: &Volume, stage: usize) -> Self {
         let scanner = Scanner::new(volume.clone(), STAGES[stage], Duration::ZERO, Duration::ZERO);
-        Worker { stage, scanner }
+        Worker { stage, scanner, has_rested: false }
     }
 
     /// Takes up to `batches` that are not committed yet, and waits for nothing but by the clock that it turns itself.
@@ -59,13 +60,7 @@ impl Worker {
 
     /// Converts a batch, or delivers it, and hands it on.
     pub(super) fn work(&mut self, claim: Claim) -> Result<(), Error> {
-        let mut batch = claim.begin()?;
-        let is_last = self.stage + 1 == STAGES.len();
-        let done = if is_last { deliver(&mut batch, self.stage) } else { self.convert(&mut batch) };
-        let sent = match done {
-            Ok(sent) => sent,
-            Err(error) => return Err(batch.still_ours().err().unwrap_or(error)),
-        };
+        let (batch, sent) = self.process(claim)?;
         match batch.commit()? {
             Commit::Done(committed) => {
                 machine::note(Event::Saved(sent));
@@ -73,6 +68,31 @@ impl Worker {
             }
             Commit::Changed(claim) => self.scanner.defer(claim),
         }
+        Ok(())
+    }
+
+    /// Works on a batch up to its commit; returns what was sent of it. What was made of one that fails is deleted.
+    pub(super) fn process(&mut self, claim: Claim) -> Result<(Batch, Vec<DocumentKey>), Error> {
+        let mut batch = claim.begin()?;
+        let is_last = self.stage + 1 == STAGES.len();
+        let done = if is_last { deliver(&mut batch, self.stage) } else { self.convert(&mut batch) };
+        match done {
+            Ok(sent) => Ok((batch, sent)),
+            Err(error) => {
+                batch.still_ours()?;
+                batch.discard()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Has the first batch rest when all but its commit is done.
+    pub(super) fn rest_or_work(&mut self, claim: Claim) -> Result<(), Error> {
+        if std::mem::replace(&mut self.has_rested, true) {
+            return self.work(claim);
+        }
+        let (batch, _) = self.process(claim)?;
+        self.scanner.rest(batch.rest(), Instant::now());
         Ok(())
     }
 
