@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use crate::claim::{Claim, INPUT, JOURNAL, OUTPUT};
+use crate::claim::Claim;
+use crate::claim_directory::{INPUT, OUTPUT};
+use crate::committed::Committed;
 use crate::complete::{Fingerprint, Look};
 use crate::error::{Context, Error};
-use crate::fs::{self, NewFile};
-use crate::hand_on::Committed;
+use crate::fs;
 use crate::journal::{self, Journal};
+use crate::output::Output;
 use crate::rejected::RejectFiles;
 
 /// One batch in hand.
@@ -24,14 +25,12 @@ pub struct Batch {
     claim: Claim,
     fingerprint: Fingerprint,
     key: String,
-    /// An earlier attempt's files were deleted, and that is not durable yet.
-    was_cleared: bool,
 }
 
 /// How a commit ended.
 #[derive(Debug)]
 pub enum Commit {
-    /// The batch is done and can be handed on.
+    /// The batch is done and can be published.
     Done(Committed),
     /// The input changed since it was opened: what was made of it is void.
     Changed(Claim),
@@ -42,26 +41,18 @@ impl Claim {
     ///
     /// # Errors
     /// The claim is released, and whoever takes it over tries again.
-    pub fn begin(self) -> Result<Batch, Error> {
-        let was_cleared = self.clear(&[INPUT, JOURNAL])?;
-        let path = self.path(INPUT);
-        let input = self.fenced(fs::open(&path).act("open", &path))?;
+    pub fn begin(mut self) -> Result<Batch, Error> {
+        self.clear_attempt()?;
+        let path = self.directory.join(INPUT);
+        let input = self.directory.fenced(fs::open(&path).act("open", &path))?;
         // What was judged complete must be what is committed, also where it changes before it is read.
         let fingerprint = match self.judged {
             Some(fingerprint) => fingerprint,
             None => Fingerprint::of(&input.metadata().act("look at", &path)?),
         };
         let key = format!("{}-{}", self.name.batch, fingerprint.key());
-        let output = Output::new(&self);
-        Ok(Batch {
-            input,
-            output,
-            rejected: RejectFiles::new(&self),
-            fingerprint,
-            key,
-            was_cleared,
-            claim: self,
-        })
+        let output = Output::new(self.directory.join(&self.own(OUTPUT)));
+        Ok(Batch { input, output, rejected: RejectFiles::new(&self), fingerprint, key, claim: self })
     }
 }
 
@@ -104,15 +95,34 @@ impl Batch {
         journal::newest(&self.claim, &self.key)
     }
 
-    /// Makes a new journal with the content that `write` gives it, and removes those before it.
+    /// Makes a new journal with the content that `write` gives it, and room for so many bytes more. It costs no sync: it
+    /// counts, and those before it are removed, from its first [`append`](Journal::append) on. There is one at a time.
     ///
     /// # Errors
-    /// It could not be made durable; the ones before it still stand.
+    /// The volume failed, or has no room; the journals before it still stand.
     pub fn create_journal(
         &mut self,
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+        room: u64,
     ) -> Result<Journal, Error> {
-        journal::create(&self.claim, &self.key, write)
+        journal::create(&self.claim, &self.key, write, room)
+    }
+
+    /// Lets go of the batch for now: what was made of it so far is void, but for its journal.
+    pub fn rest(self) -> Claim {
+        self.claim
+    }
+
+    /// Releases the batch, and deletes what was made of it: the room may be all that others lack. Input and journal stay,
+    /// and whoever takes it over carries on.
+    ///
+    /// # Errors
+    /// Some of it is still there; whoever takes it over deletes it.
+    pub fn discard(self) -> Result<(), Error> {
+        let Batch { output, rejected, mut claim, .. } = self;
+        // They may write what they hold: that must go, too.
+        drop((output, rejected));
+        claim.clear_attempt()
     }
 
     /// Makes rejected lines and output durable, looks whether the input is still what was read, and
@@ -121,89 +131,37 @@ impl Batch {
     /// # Errors
     /// Nothing is committed; the claim is released, and whoever takes it over does the batch again.
     pub fn commit(self) -> Result<Commit, Error> {
-        let Batch { input: _, output, rejected, claim, fingerprint, was_cleared, .. } = self;
-        let has_rejected = claim.fenced(rejected.name(&claim))?;
-        claim.fenced(output.finish())?;
-        let unchanged = match claim.look_at_input()? {
-            Look::Written(now) | Look::Unknown(now) => now == fingerprint,
-            Look::Gone => {
-                claim.still_ours()?;
-                return Err(io::Error::from(io::ErrorKind::NotFound)).act("find", &claim.path(INPUT));
-            }
-            Look::BeingWritten | Look::Unfit(_) => false,
-        };
-        if !unchanged {
-            return Ok(Commit::Changed(claim));
+        let Batch { input: _, output, rejected, mut claim, fingerprint, .. } = self;
+        let committed = commit(&mut claim, output, rejected, fingerprint);
+        if !matches!(committed, Ok(true)) {
+            // Where that fails, too, the next owner does it; where the output has its name, it finds that.
+            let _ = claim.clear_attempt();
         }
-        if has_rejected || was_cleared {
-            // The commit must not outlive a power cut that undoes what it rests on.
-            claim.sync()?;
-        }
-        claim.commit()?;
-        Ok(Commit::Done(Committed { claim }))
+        Ok(if committed? { Commit::Done(Committed { claim }) } else { Commit::Changed(claim) })
     }
 }
 
-/// A batch's output, unbuffered; its file is made with the first write.
-#[derive(Debug)]
-pub struct Output {
-    path: PathBuf,
-    file: Option<NewFile>,
-    written: u64,
-    unsynced: u64,
-}
-
-/// So many bytes are synced at once at most: the last sync of a large file would else take longer than a probe waits.
-const SYNC_EVERY: u64 = 64 << 20;
-
-impl Output {
-    pub(crate) fn new(claim: &Claim) -> Self {
-        Output { path: claim.own_path(OUTPUT), file: None, written: 0, unsynced: 0 }
-    }
-
-    /// How many bytes were written.
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    fn file(&mut self) -> Result<&mut NewFile, Error> {
-        if self.file.is_none() {
-            self.file = Some(NewFile::create(&self.path).act("create", &self.path)?);
+/// Returns whether the input is still what was read: nothing is committed else.
+fn commit(
+    claim: &mut Claim,
+    output: Output,
+    rejected: RejectFiles,
+    fingerprint: Fingerprint,
+) -> Result<bool, Error> {
+    let has_rejected = claim.directory.fenced(rejected.name(claim))?;
+    claim.directory.fenced(output.finish())?;
+    match claim.look_at_input()? {
+        Look::Written(now) | Look::Unknown(now) if now == fingerprint => {}
+        Look::Gone => {
+            claim.still_ours()?;
+            return Err(io::Error::from(io::ErrorKind::NotFound)).act("find", &claim.directory.join(INPUT));
         }
-        Ok(self.file.as_mut().expect("it was just made"))
+        _ => return Ok(false),
     }
-
-    fn sync_so_far(&mut self) -> Result<(), Error> {
-        self.unsynced = 0;
-        let path = self.path.clone();
-        self.file()?.sync_data().act("sync", &path)
+    if has_rejected || claim.was_cleared {
+        // The commit must not outlive a power cut that undoes what it rests on.
+        claim.sync()?;
     }
-
-    /// Makes the file durable and read-only: what is published without write permission is complete.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
-        let file = self.file()?;
-        file.make_read_only().and_then(|()| file.sync()).act("sync", &self.path)
-    }
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file().map_err(Error::into_io)?.write(bytes);
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            done => {
-                let written = done.act("write", &self.path).map_err(Error::into_io)?;
-                self.written += written as u64;
-                self.unsynced += written as u64;
-                if self.unsynced >= SYNC_EVERY {
-                    self.sync_so_far().map_err(Error::into_io)?;
-                }
-                Ok(written)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    claim.commit()?;
+    Ok(true)
 }

@@ -35,7 +35,7 @@ impl Fingerprint {
     }
 
     /// How long the file has stood still by its own time; nothing where clocks disagree.
-    pub(crate) fn age(&self) -> Duration {
+    fn age(&self) -> Duration {
         let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(self.seconds), u32::try_from(self.nanoseconds))
         else {
             return Duration::ZERO;
@@ -63,16 +63,6 @@ pub(crate) enum Look {
     Unfit(String),
     /// Nothing has the name any more.
     Gone,
-}
-
-impl Look {
-    /// The same look where only standing still is to be trusted.
-    pub(crate) fn doubted(self) -> Self {
-        match self {
-            Look::Written(fingerprint) => Look::Unknown(fingerprint),
-            other => other,
-        }
-    }
 }
 
 /// Looks at a file once. `leases`: whether the volume has them.
@@ -106,14 +96,9 @@ fn look_open(file: &File, leases: bool) -> io::Result<Look> {
     Ok(match lease {
         Lease::NoWriter => Look::Written(fingerprint),
         Lease::Writer => Look::BeingWritten,
-        Lease::Unknown if is_our_publication(&metadata) => Look::Written(fingerprint),
+        Lease::Unknown if fs::is_marked_complete(&metadata) => Look::Written(fingerprint),
         Lease::Unknown => Look::Unknown(fingerprint),
     })
-}
-
-/// What we publish is complete before it gets its name, and read-only.
-fn is_our_publication(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o222 == 0 && metadata.uid() == rustix::process::geteuid().as_raw()
 }
 
 fn other_kind(metadata: &Metadata) -> Option<&'static str> {
@@ -130,12 +115,12 @@ fn other_kind(metadata: &Metadata) -> Option<&'static str> {
 
 /// What to do with a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Completeness {
     /// It is complete, with this content.
     Take(Fingerprint),
     /// Its writer is not done; `until` where standing still till then would settle it.
     Wait {
-        /// The earliest time at which another look can give another verdict by itself.
+        /// The earliest time at which another look can tell otherwise by itself.
         until: Option<Instant>,
     },
     /// It can't be taken as it is, and why.
@@ -146,24 +131,31 @@ pub(crate) enum Verdict {
 
 /// Since when a file stands still.
 #[derive(Debug, Default)]
-pub(crate) struct StandStill {
+pub(crate) struct StabilityCheck {
     since: Option<(Fingerprint, Instant)>,
 }
 
-impl StandStill {
+impl StabilityCheck {
+    /// One that began as long ago as the file was changed last, by its own time.
+    pub(crate) fn aged(look: &Look, now: Instant) -> Self {
+        let (Look::Written(fingerprint) | Look::Unknown(fingerprint)) = look else { return Self::default() };
+        let since = now.checked_sub(fingerprint.age()).unwrap_or(now);
+        StabilityCheck { since: Some((*fingerprint, since)) }
+    }
+
     /// Judges a look taken at `now`; `settle` is how long a file must stand still where the system can't tell.
-    pub(crate) fn judge(&mut self, look: Look, now: Instant, settle: Duration) -> Verdict {
+    pub(crate) fn judge(&mut self, look: Look, now: Instant, settle: Duration) -> Completeness {
         let (fingerprint, needed) = match look {
-            Look::Written(fingerprint) if fingerprint.size > 0 => return Verdict::Take(fingerprint),
+            Look::Written(fingerprint) if fingerprint.size > 0 => return Completeness::Take(fingerprint),
             Look::Written(fingerprint) => (fingerprint, EMPTY_SETTLE),
             Look::Unknown(fingerprint) if fingerprint.size > 0 => (fingerprint, settle),
             Look::Unknown(fingerprint) => (fingerprint, settle.max(EMPTY_SETTLE)),
             Look::BeingWritten => {
                 self.since = None;
-                return Verdict::Wait { until: None };
+                return Completeness::Wait { until: None };
             }
-            Look::Unfit(reason) => return Verdict::Leave(reason),
-            Look::Gone => return Verdict::Gone,
+            Look::Unfit(reason) => return Completeness::Leave(reason),
+            Look::Gone => return Completeness::Gone,
         };
         let since = match self.since {
             Some((seen, since)) if seen == fingerprint => since,
@@ -171,12 +163,12 @@ impl StandStill {
             Some(_) => {
                 // It changed under our eyes: it is being written, and no time will settle it.
                 self.since = Some((fingerprint, now));
-                return Verdict::Wait { until: None };
+                return Completeness::Wait { until: None };
             }
         };
         self.since = Some((fingerprint, since));
         let until = since + needed;
-        if now >= until { Verdict::Take(fingerprint) } else { Verdict::Wait { until: Some(until) } }
+        if now >= until { Completeness::Take(fingerprint) } else { Completeness::Wait { until: Some(until) } }
     }
 }
 
@@ -192,42 +184,49 @@ mod tests {
 
     #[test]
     fn a_file_without_writer_is_taken_at_once() {
-        let verdict = StandStill::default().judge(Look::Written(content(1, 0)), Instant::now(), SETTLE);
-        assert_eq!(verdict, Verdict::Take(content(1, 0)));
+        let completeness =
+            StabilityCheck::default().judge(Look::Written(content(1, 0)), Instant::now(), SETTLE);
+        assert_eq!(completeness, Completeness::Take(content(1, 0)));
     }
 
     #[test]
     fn a_file_being_written_waits_for_no_time() {
-        let verdict = StandStill::default().judge(Look::BeingWritten, Instant::now(), SETTLE);
-        assert_eq!(verdict, Verdict::Wait { until: None });
+        let completeness = StabilityCheck::default().judge(Look::BeingWritten, Instant::now(), SETTLE);
+        assert_eq!(completeness, Completeness::Wait { until: None });
     }
 
     #[test]
     fn an_unknown_file_is_taken_once_it_stood_still() {
-        let (mut still, start) = (StandStill::default(), Instant::now());
+        let (mut still, start) = (StabilityCheck::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let wait = |until| Verdict::Wait { until: Some(at(until)) };
+        let wait = |until| Completeness::Wait { until: Some(at(until)) };
         assert_eq!(still.judge(Look::Unknown(content(1, 0)), at(0), SETTLE), wait(5));
-        let written = Verdict::Wait { until: None };
+        let written = Completeness::Wait { until: None };
         assert_eq!(still.judge(Look::Unknown(content(1, 1)), at(4), SETTLE), written, "its time changed");
         assert_eq!(still.judge(Look::Unknown(content(1, 1)), at(5), SETTLE), wait(9));
         assert_eq!(still.judge(Look::Unknown(content(2, 1)), at(8), SETTLE), written, "it grew");
-        assert_eq!(still.judge(Look::BeingWritten, at(9), SETTLE), Verdict::Wait { until: None });
+        assert_eq!(still.judge(Look::BeingWritten, at(9), SETTLE), Completeness::Wait { until: None });
         assert_eq!(
             still.judge(Look::Unknown(content(2, 1)), at(13), SETTLE),
             wait(18),
             "a writer came between"
         );
-        assert_eq!(still.judge(Look::Unknown(content(2, 1)), at(18), SETTLE), Verdict::Take(content(2, 1)));
+        assert_eq!(
+            still.judge(Look::Unknown(content(2, 1)), at(18), SETTLE),
+            Completeness::Take(content(2, 1))
+        );
     }
 
     #[test]
     fn an_empty_file_is_taken_after_ten_seconds_only() {
         for look in [Look::Written, Look::Unknown] {
-            let (mut still, start) = (StandStill::default(), Instant::now());
+            let (mut still, start) = (StabilityCheck::default(), Instant::now());
             let ten = start + Duration::from_secs(10);
-            assert_eq!(still.judge(look(content(0, 0)), start, SETTLE), Verdict::Wait { until: Some(ten) });
-            assert_eq!(still.judge(look(content(0, 0)), ten, SETTLE), Verdict::Take(content(0, 0)));
+            assert_eq!(
+                still.judge(look(content(0, 0)), start, SETTLE),
+                Completeness::Wait { until: Some(ten) }
+            );
+            assert_eq!(still.judge(look(content(0, 0)), ten, SETTLE), Completeness::Take(content(0, 0)));
         }
     }
 

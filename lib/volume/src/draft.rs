@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::Spec;
-use crate::batch::Output;
-use crate::claim::{self, Claim, Owner, TakenOver};
+use crate::claim::Claim;
+use crate::claim_directory::OUTPUT;
+use crate::committed::Committed;
 use crate::error::Error;
-use crate::hand_on::Committed;
 use crate::names::ClaimName;
+use crate::output::Output;
+use crate::take_over::{self, Owner, TakenOver};
 use crate::volume::Volume;
 
 /// A draft without lock that is older was left by a power cut.
@@ -36,7 +38,7 @@ impl Volume {
     /// The volume failed.
     pub fn begin_draft(&self, spec: Spec) -> Result<Draft, Error> {
         let claim = Claim::create(self, spec)?;
-        let output = Output::new(&claim);
+        let output = Output::new(claim.directory.join(&claim.own(OUTPUT)));
         Ok(Draft { claim, output })
     }
 
@@ -46,7 +48,7 @@ impl Volume {
     /// The volume failed; what is left is found again.
     pub fn recover_drafts(&self, spec: Spec) -> Result<Recovered, Error> {
         let mut recovered = Recovered::default();
-        for name in claim::all(self, spec.name)? {
+        for name in take_over::all(self, spec.name)? {
             // One that cannot be recovered keeps nobody from listing anew.
             if let Err(error) = recover(self, spec, name, &mut recovered) {
                 let error: &dyn std::error::Error = &error;
@@ -60,14 +62,14 @@ impl Volume {
 fn recover(volume: &Volume, spec: Spec, name: ClaimName, recovered: &mut Recovered) -> Result<(), Error> {
     // It has no lock while it is being made or removed, which takes no time.
     let is_new = name.age().is_none_or(|age| age < LOCKLESS_AGE);
-    if claim::owner(volume, spec.name, name)? == Owner::NoLock && is_new {
+    if take_over::owner(volume, spec.name, name)? == Owner::NoLock && is_new {
         return Ok(());
     }
     match Claim::take_over(volume, spec, name)? {
         None => {}
-        Some(TakenOver::Committed(committed)) => recovered.published.extend(committed.hand_on()?.published),
+        Some(TakenOver::Committed(committed)) => recovered.published.extend(committed.publish()?.name),
         Some(TakenOver::Uncommitted(claim) | TakenOver::Leftover(claim)) => {
-            recovered.deleted += usize::from(claim.clear(&[])?);
+            recovered.deleted += usize::from(claim.directory.clear(&[])?);
             claim.remove();
         }
     }
@@ -85,10 +87,10 @@ impl Draft {
     /// # Errors
     /// Nothing is published, or the next [`Volume::recover_drafts`] publishes it.
     pub fn publish(self) -> Result<Option<String>, Error> {
-        let Draft { claim, output } = self;
-        claim.fenced(output.finish())?;
+        let Draft { mut claim, output } = self;
+        claim.directory.fenced(output.finish())?;
         claim.commit()?;
-        Ok(Committed { claim }.hand_on()?.published)
+        Ok(Committed { claim }.publish()?.name)
     }
 
     /// Deletes what was written.
@@ -96,7 +98,7 @@ impl Draft {
     /// # Errors
     /// The next [`Volume::recover_drafts`] deletes it.
     pub fn discard(self) -> Result<(), Error> {
-        self.claim.clear(&[])?;
+        self.claim.directory.clear(&[])?;
         self.claim.remove();
         Ok(())
     }

@@ -12,6 +12,12 @@ pub enum Error {
         /// The directory that the claim had.
         claim: PathBuf,
     },
+    /// Something else has the name of a directory of ours.
+    #[error("`{path}` is no directory, and may lead out of the volume")]
+    NoDirectory {
+        /// What has the name.
+        path: PathBuf,
+    },
     /// A file-system call failed.
     #[error("failed to {act} `{path}`")]
     Io {
@@ -31,20 +37,31 @@ impl Error {
         matches!(self, Error::Fenced { .. })
     }
 
-    /// Returns whether the rights to do it are missing.
-    pub(crate) fn is_denied(&self) -> bool {
-        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    /// Returns whether another try is as bad: the rights are missing, or something else is in the way.
+    pub(crate) fn is_for_good(&self) -> bool {
+        match self {
+            Error::Fenced { .. } => false,
+            Error::NoDirectory { .. } => true,
+            Error::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+        }
     }
 
     /// Wraps itself for code that passes on [`io::Error`]s; [`Error::unwrap_io`] is the way back.
     pub(crate) fn into_io(self) -> io::Error {
         let kind = match &self {
             Error::Fenced { .. } => io::ErrorKind::Other,
+            Error::NoDirectory { .. } => io::ErrorKind::NotADirectory,
             Error::Io { source, .. } => source.kind(),
         };
         // `Interrupted` would make every writer try again for ever.
         let kind = if kind == io::ErrorKind::Interrupted { io::ErrorKind::Other } else { kind };
         io::Error::new(kind, self)
+    }
+
+    /// What one of the volume's writers returned, who wrote to `path`.
+    pub(crate) fn of_writer(error: io::Error, path: &Path) -> Self {
+        let of_others = |source| Error::Io { act: "write", path: path.to_owned(), source };
+        Error::unwrap_io(error).unwrap_or_else(of_others)
     }
 
     /// Takes the volume's error out of an [`io::Error`] that one of its writers returned.

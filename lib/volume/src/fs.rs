@@ -1,6 +1,6 @@
 //! The file-system calls of the protocol, one function each: all that creates, writes, locks, syncs, moves or deletes.
 //!
-//! They stand in one place so that crashes, power cuts and failing calls can be tried at each of them: what changes
+//! They stand in one place so that kills, power cuts and failing calls can be tried at each of them: what changes
 //! something goes through [`step`], which in this crate's own tests is `power_cut::machine`'s.
 //! Paths are always whole: a directory's descriptor would follow a takeover's rename and so undo its
 //! fencing.
@@ -9,12 +9,15 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
+use rustix::io::Errno;
 
-use crate::crash;
+use crate::failpoint::failpoint;
 #[cfg(test)]
 use crate::power_cut::machine;
 
@@ -24,7 +27,8 @@ use crate::power_cut::machine;
 pub(crate) enum Call<'a> {
     Create(&'a Path),
     Write(&'a File),
-    MakeReadOnly(&'a File),
+    MarkComplete(&'a File),
+    Reserve(&'a File),
     Sync(&'a File),
     SyncData(&'a File),
     SyncDirectory(&'a Path),
@@ -34,27 +38,45 @@ pub(crate) enum Call<'a> {
     RemoveDirectory(&'a Path),
 }
 
+/// What the protocol's failpoints are called: the acts of its calls.
+pub const FAILPOINTS: [&str; 11] = [
+    "create",
+    "write",
+    "mark complete",
+    "reserve",
+    "sync",
+    "sync data",
+    "sync directory",
+    "rename",
+    "unlink",
+    "make directory",
+    "remove directory",
+];
+
 impl Call<'_> {
     /// What it does, as a verb.
     pub(crate) fn act(self) -> &'static str {
-        match self {
-            Call::Create(_) => "create",
-            Call::Write(_) => "write",
-            Call::MakeReadOnly(_) => "make read-only",
-            Call::Sync(_) | Call::SyncData(_) => "sync",
-            Call::SyncDirectory(_) => "sync directory",
-            Call::Rename { .. } => "rename",
-            Call::Unlink(_) => "unlink",
-            Call::MakeDirectory(_) => "make directory",
-            Call::RemoveDirectory(_) => "remove directory",
-        }
+        let index = match self {
+            Call::Create(_) => 0,
+            Call::Write(_) => 1,
+            Call::MarkComplete(_) => 2,
+            Call::Reserve(_) => 3,
+            Call::Sync(_) => 4,
+            Call::SyncData(_) => 5,
+            Call::SyncDirectory(_) => 6,
+            Call::Rename { .. } => 7,
+            Call::Unlink(_) => 8,
+            Call::MakeDirectory(_) => 9,
+            Call::RemoveDirectory(_) => 10,
+        };
+        FAILPOINTS[index]
     }
 }
 
-/// Makes a call; the place that asked for it is a point at which a crash can be tried.
+/// Makes a call; the place that asked for it is a failpoint.
 #[track_caller]
 fn step<T: 'static>(call: Call<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    crash::point(call.act());
+    failpoint(call.act());
     #[cfg(test)]
     return machine::step(call, make);
     #[cfg(not(test))]
@@ -74,6 +96,18 @@ impl NewFile {
         })
     }
 
+    /// Makes sure that there is room for these bytes, which are behind all that was written: they are zero then.
+    #[track_caller]
+    pub(crate) fn reserve(&self, bytes: Range<u64>) -> io::Result<()> {
+        step(Call::Reserve(&self.0), || {
+            let Range { start, end } = bytes;
+            match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), start, end - start) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => fill_with_zeros(&self.0, bytes),
+                done => Ok(done?),
+            }
+        })
+    }
+
     /// Makes its content and size durable, and its mode.
     #[track_caller]
     pub(crate) fn sync(&self) -> io::Result<()> {
@@ -86,11 +120,17 @@ impl NewFile {
         step(Call::SyncData(&self.0), || self.0.sync_data())
     }
 
-    /// Takes everyone's right to write from it; its open descriptors keep theirs.
+    /// Takes everyone's right to write from it, and gives it a time that tells that it is complete: see
+    /// [`is_marked_complete`]. Open descriptors keep their right.
     #[track_caller]
-    pub(crate) fn make_read_only(&self) -> io::Result<()> {
-        let mode = self.0.metadata()?.permissions().mode();
-        step(Call::MakeReadOnly(&self.0), || self.0.set_permissions(fs::Permissions::from_mode(mode & 0o555)))
+    pub(crate) fn mark_complete(&self) -> io::Result<()> {
+        let metadata = self.0.metadata()?;
+        let time = UNIX_EPOCH + Duration::new(u64::try_from(metadata.mtime()).unwrap_or(0), COMPLETE);
+        step(Call::MarkComplete(&self.0), || {
+            // Both times: bindfs sets neither else. Where it fails, the file has to stand still for the next stage.
+            let _ = self.0.set_times(fs::FileTimes::new().set_accessed(time).set_modified(time));
+            self.0.set_permissions(fs::Permissions::from_mode(metadata.permissions().mode() & 0o555))
+        })
     }
 
     /// The open file, for what only looks at it or locks it.
@@ -107,6 +147,27 @@ impl Write for NewFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Where no room can be reserved it is used, which only a sync proves.
+fn fill_with_zeros(file: &File, bytes: Range<u64>) -> io::Result<()> {
+    let zeros = [0; 64 << 10];
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let length = zeros.len().min(usize::try_from(bytes.end - at).unwrap_or(usize::MAX));
+        at += file.write_at(&zeros[..length], at)? as u64;
+    }
+    file.sync_data()
+}
+
+/// The nanoseconds in the time of what we publish. Any write gives a file another time, and whoever copies one gives the
+/// copy its time when all is written, so that it tells a complete file where no lease does. Whole microseconds: some
+/// file systems keep no less.
+const COMPLETE: u32 = 271_828_000;
+
+/// Returns whether this is a finished file of ours, or a finished copy of one.
+pub(crate) fn is_marked_complete(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o222 == 0 && metadata.mtime_nsec() == i64::from(COMPLETE)
 }
 
 /// Opens a file for reading, whatever it turns out to be: a FIFO does not block, a symbolic link fails.
@@ -145,12 +206,28 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     step(Call::Rename { from, to }, || fs::rename(from, to))
 }
 
-/// Renames, or fails with [`ErrorKind::AlreadyExists`] where the name is taken.
+/// Renames, or fails with [`ErrorKind::AlreadyExists`] where the name is taken; see [`is_unsupported`], too.
 #[track_caller]
 pub(crate) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     step(Call::Rename { from, to }, || {
+        #[cfg(test)]
+        if let Some(error) = NO_REPLACE_FAILS.get() {
+            return Err(error.into());
+        }
         Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
     })
+}
+
+/// Returns whether the file system said that it cannot do this at all. Some cannot rename without replacing, and say so
+/// only where the name is free.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What each rename without replacing of this thread fails with.
+    pub(crate) static NO_REPLACE_FAILS: std::cell::Cell<Option<Errno>> = const { std::cell::Cell::new(None) };
 }
 
 /// Deletes a file's name.
@@ -186,11 +263,14 @@ thread_local! {
 }
 
 /// Returns whether all that changes a directory goes through this machine's kernel: so it is with these file systems.
+/// Any other may be shared with machines whose writers and events this kernel does not see.
 pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
-    const LOCAL: [i64; 5] = [
+    const LOCAL: [i64; 6] = [
+        // ext2 and ext3 have the same.
         libc::EXT4_SUPER_MAGIC,
         libc::XFS_SUPER_MAGIC,
         libc::BTRFS_SUPER_MAGIC,
+        libc::F2FS_SUPER_MAGIC,
         libc::TMPFS_MAGIC,
         libc::OVERLAYFS_SUPER_MAGIC,
     ];
@@ -199,9 +279,27 @@ pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
 
 /// Looks at a path without following a symbolic link; `None` where nothing has the name.
 pub(crate) fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    #[cfg(test)]
+    if HIDDEN.get().is_some_and(|hidden| path.ends_with(hidden)) {
+        return Ok(None);
+    }
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Returns whether an open file is still the one that has the name.
+pub(crate) fn is_named(file: &File, path: &Path) -> bool {
+    match (file.metadata(), look(path)) {
+        (Ok(open), Ok(Some(named))) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What this thread does not see where it looks, as on a network file system that remembers wrongly.
+    pub(crate) static HIDDEN: std::cell::Cell<Option<&'static str>> = const { std::cell::Cell::new(None) };
 }

@@ -3,13 +3,15 @@
 //! A journal is a file `journal.<generation>.<number>` in the claim, of which the greatest counts. It
 //! appears whole, and is then only appended to, by the owner that made it. Its first line is the key
 //! of the content that it tells of; what follows is the stage's affair. The end of what was appended
-//! last may be missing or torn after a power cut.
+//! last may be missing or torn after a power cut, and behind the end there may be zeros: room is reserved
+//! ahead, since what is sent and cannot be recorded is sent again.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::claim::{Claim, JOURNAL};
+use crate::claim::Claim;
+use crate::claim_directory::{ClaimDirectory, JOURNAL, UNFINISHED};
 use crate::error::{Context, Error};
 use crate::fs::{self, NewFile};
 use crate::publish;
@@ -20,18 +22,63 @@ pub(crate) type Write<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<
 /// A journal open for appending.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: NewFile,
+    directory: ClaimDirectory,
+    name: String,
+    /// The journals before this one, which count until it is durable.
+    older: Vec<String>,
+    is_durable: bool,
+    file: Counted,
+    /// So many bytes have room, in all.
+    room: u64,
 }
 
 impl Journal {
-    /// Appends, durably once it returns.
+    /// Appends, durably once it returns. The first time this makes all of the journal durable, and it counts instead of
+    /// those before it.
     ///
     /// # Errors
     /// What was appended may be lost, and the journal can't be trusted with more: make a new one.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).act("write", &self.path)?;
-        self.file.sync_data().act("sync", &self.path)
+        self.write(bytes)?;
+        if self.is_durable {
+            return self.fenced(|file| file.sync_data(), "sync");
+        }
+        self.fenced(NewFile::sync, "sync")?;
+        let (unfinished, path) = (self.path(), self.directory.join(&self.name));
+        self.directory.fenced(publish::rename(&unfinished, &path).act("rename", &unfinished))?;
+        self.is_durable = true;
+        self.directory.sync()?;
+        std::mem::take(&mut self.older).iter().try_for_each(|file| self.directory.unlink(file))
+    }
+
+    /// Makes sure that there is room for so many bytes more.
+    ///
+    /// # Errors
+    /// There is not, or the volume failed. What the journal holds is as it was.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), Error> {
+        let (has, needs) = (self.room, self.file.written + bytes);
+        if needs > has {
+            self.fenced(|file| file.reserve(has..needs), "reserve room in")?;
+            self.room = needs;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.path();
+        let written = self.file.write_all(bytes).act("write", &path);
+        self.directory.fenced(written)?;
+        self.room = self.room.max(self.file.written);
+        Ok(())
+    }
+
+    fn fenced(&self, call: impl FnOnce(&NewFile) -> io::Result<()>, act: &'static str) -> Result<(), Error> {
+        self.directory.fenced(call(&self.file.file).act(act, &self.path()))
+    }
+
+    fn path(&self) -> PathBuf {
+        let end = if self.is_durable { "" } else { UNFINISHED };
+        self.directory.join(&format!("{}{end}", self.name))
     }
 }
 
@@ -43,63 +90,92 @@ fn place(file: &str) -> Option<Place> {
     Some((generation.parse().ok()?, number.parse().ok()?))
 }
 
+/// The journals that count, from the oldest to the newest.
 fn all(claim: &Claim) -> Result<Vec<(Place, String)>, Error> {
     let mut journals: Vec<_> =
-        claim.files()?.into_iter().filter_map(|file| Some((place(&file)?, file))).collect();
+        claim.directory.files()?.into_iter().filter_map(|file| Some((place(&file)?, file))).collect();
     journals.sort_unstable();
     Ok(journals)
 }
 
-/// Opens the newest journal for reading, behind its first line; `None` where it tells of another content.
+/// Opens the newest journal of this content for reading, behind its first line.
 pub(crate) fn newest(claim: &Claim, key: &str) -> Result<Option<File>, Error> {
-    let Some((_, file)) = all(claim)?.pop() else { return Ok(None) };
-    let path = claim.path(&file);
-    let mut file = claim.fenced(fs::open(&path).act("open", &path))?;
-    let mut first = vec![0; key.len() + 1];
-    match file.read_exact(&mut first) {
-        Ok(()) => Ok((first == header(key)).then_some(file)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error).act("read", &path),
+    // Where the newest is damaged at its start, one before it may still be there.
+    for (_, file) in all(claim)?.iter().rev() {
+        let path = claim.directory.join(file);
+        let mut file = claim.directory.fenced(fs::open(&path).act("open", &path))?;
+        let mut first = vec![0; key.len() + 1];
+        match file.read_exact(&mut first) {
+            Ok(()) if first == header(key) => return Ok(Some(file)),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(error).act("read", &path);
+            }
+            _ => {}
+        }
     }
+    Ok(None)
 }
 
 fn header(key: &str) -> Vec<u8> {
     format!("{key}\n").into_bytes()
 }
 
-/// Makes a journal with the content that `write` gives it, and removes those before it.
-pub(crate) fn create(claim: &Claim, key: &str, write: Write<'_>) -> Result<Journal, Error> {
+/// Makes a journal with the content that `write` gives it, and room for so many bytes more.
+pub(crate) fn create(claim: &Claim, key: &str, write: Write<'_>, room: u64) -> Result<Journal, Error> {
+    // They never counted, and take room.
+    for file in claim.directory.files()?.iter().filter(|file| is_unfinished(file)) {
+        claim.directory.unlink(file)?;
+    }
     let older = all(claim)?;
     let own = older.iter().filter(|((generation, _), _)| *generation == claim.name.generation);
     let number = own.map(|((_, number), _)| number + 1).max().unwrap_or(0);
     let name = format!("{JOURNAL}.{}.{number}", claim.name.generation);
-    let (path, unfinished) = (claim.path(&name), claim.path(&format!("{name}.new")));
-    let made = make(claim, key, write, &unfinished, &path);
-    if made.is_err() {
-        // A leftover would be in the way of the next attempt; it may also be gone with the claim.
-        let _ = fs::unlink(&unfinished);
+    let unfinished = format!("{name}{UNFINISHED}");
+    let path = claim.directory.join(&unfinished);
+    let file = claim.directory.fenced(NewFile::create(&path).act("create", &path))?;
+    let older = older.into_iter().map(|(_, file)| file).collect();
+    let directory = claim.directory.clone();
+    let file = Counted { file, written: 0 };
+    let mut journal = Journal { directory, name, older, is_durable: false, file, room: 0 };
+    let filled = journal.fill(key, write).and_then(|()| journal.reserve(room));
+    if filled.is_err() {
+        // It would take room; it may also be gone with the claim.
+        let _ = claim.directory.unlink(&unfinished);
     }
-    let file = claim.fenced(made)?;
-    for (_, file) in older {
-        claim.unlink(&file)?;
-    }
-    Ok(Journal { path, file })
+    filled.map(|()| journal)
 }
 
-fn make(
-    claim: &Claim,
-    key: &str,
-    write: Write<'_>,
-    unfinished: &Path,
-    path: &Path,
-) -> Result<NewFile, Error> {
-    let mut file = NewFile::create(unfinished).act("create", unfinished)?;
-    file.write_all(&header(key)).act("write", unfinished)?;
-    write(&mut file).act("write", unfinished)?;
-    file.sync().act("sync", unfinished)?;
-    publish::rename(unfinished, path).act("rename", unfinished)?;
-    claim.sync()?;
-    Ok(file)
+impl Journal {
+    fn fill(&mut self, key: &str, write: Write<'_>) -> Result<(), Error> {
+        self.write(&header(key))?;
+        let written = write(&mut self.file).act("write", &self.path());
+        self.directory.fenced(written)?;
+        self.room = self.file.written;
+        Ok(())
+    }
+}
+
+/// A file, and how much was written to it.
+#[derive(Debug)]
+struct Counted {
+    file: NewFile,
+    written: u64,
+}
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_unfinished(file: &str) -> bool {
+    file.strip_suffix(UNFINISHED).is_some_and(|name| place(name).is_some())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The file protocol: how batches pass from stage to stage over a shared directory, each exactly once.
 //!
 //! A file is *claimed* by renaming it into a private directory whose lock the kernel frees when its
-//! owner dies, *committed* by naming its finished output there, and *handed on* by moving that
+//! owner dies, *committed* by naming its finished output there, and *published* by moving that
 //! output back under its public name. A claim whose owner is gone is *taken over* by renaming its
 //! directory: an owner that was only thought dead finds every path of its own gone. The steps, their
 //! order and the syncs between them stand in `ARCHITECTURE.md`.
@@ -15,47 +15,54 @@
 //!
 //! Layout:
 //! - [`Volume`] (`volume.rs`): the data directory, opened and tested (`self_test.rs`)
-//! - [`Inbox`] (`inbox.rs`): what a stage can take: orphans first, then new files in their order
-//! - [`Claim`] (`claim.rs`): a batch's private directory: made, taken over, released, removed
+//! - [`Scanner`] (`scanner.rs`): what a stage can take: orphans first, then new files in their order
+//! - [`Claim`] (`claim.rs`, `claim_directory.rs`): a batch's private directory: made, released, removed
+//! - `take_over.rs`: how a claim without an owner gets a new one
 //! - [`Batch`] (`batch.rs`): a claim at work: input, output, rejected lines, journal
-//! - [`Committed`] (`hand_on.rs`): what is left to do after the commit
-//! - `watch.rs`: events, which spare most looks at the data directory
+//! - [`Committed`] (`committed.rs`): what is left to do after the commit
+//! - `kept_names.rs`: events, which spare most looks at the data directory
 //! - `complete.rs`: whether a file's writer is done
 //! - `names.rs`, `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
-//! - `crash.rs`: where tests end a process, in debug builds alone
+//! - `failpoint.rs`: where tests end a process, in debug builds alone
 //! - `power_cut.rs`: tests that cut the power, on a model of what a disk keeps
 
 mod batch;
 mod claim;
+mod claim_directory;
+mod committed;
 mod complete;
-mod crash;
 mod draft;
 mod error;
+mod failpoint;
 mod fs;
-mod hand_on;
-mod inbox;
 mod journal;
+mod kept_names;
 mod lease;
 mod names;
+mod output;
 #[cfg(test)]
 mod power_cut;
 mod publish;
 mod rejected;
+mod scanner;
 mod self_test;
+mod take_over;
 mod volume;
-mod watch;
 
-pub use batch::{Batch, Commit, Output};
+pub use batch::{Batch, Commit};
 pub use claim::Claim;
-pub use crash::point as crash_point;
+pub use committed::{Committed, Published};
 pub use draft::{Draft, Recovered};
 pub use error::{Error, OpenError};
-pub use hand_on::{Committed, HandedOn};
-pub use inbox::{Inbox, Next, Taken};
+pub use failpoint::failpoint;
+pub use fs::FAILPOINTS;
 pub use journal::Journal;
+pub use kept_names::Change;
+pub use output::Output;
 pub use rejected::RejectFiles;
+pub use scanner::{Next, Scanner, Taken};
 pub use volume::{Fallback, Volume};
 
 /// A stage as the volume sees it: its name and the extensions it takes and gives.
@@ -63,6 +70,8 @@ pub use volume::{Fallback, Volume};
 pub struct Spec {
     /// The stage's name, and that of its directory below `.pipe/1/`.
     pub name: &'static str,
+    /// What the names of the files that it takes and gives begin with.
+    pub stem: &'static str,
     /// The extension of the files it takes, without a dot; `None` for what starts the chain.
     pub input: Option<&'static str>,
     /// The extension of the files it publishes, without a dot; `None` for what ends the chain.

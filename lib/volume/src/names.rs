@@ -1,6 +1,6 @@
 //! Names on the volume: the public ones that people see, and those of claims.
 //!
-//! A public file is `listing.<ext>` or `listing-<id>.<ext>`, an id being 1 to 64 characters of
+//! A public file is `<stem>.<ext>` or `<stem>-<id>.<ext>`, an id being 1 to 64 characters of
 //! `[A-Za-z0-9_-]`. The plain name is taken first, then ids in byte order.
 
 use std::ffi::{OsStr, OsString};
@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-const STEM: &str = "listing";
+use crate::Spec;
+
 const MAX_ID: usize = 64;
 /// The letters of an id in byte order.
 const ALPHABET: &[u8] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
@@ -19,9 +20,35 @@ const ALPHABET: &[u8] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnop
 pub(crate) struct PublicName(pub(crate) Option<String>);
 
 impl PublicName {
-    /// Reads a name; `None` where it is none of this extension's.
-    pub(crate) fn parse(name: &OsStr, extension: &str) -> Option<Self> {
-        let rest = name.to_str()?.strip_prefix(STEM)?.strip_suffix(extension)?.strip_suffix('.')?;
+    /// The name that is the batch's own.
+    pub(crate) fn of(batch: Uuid) -> Self {
+        PublicName(Some(batch.to_string()))
+    }
+}
+
+/// What the public names of one kind of file have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format {
+    stem: &'static str,
+    extension: &'static str,
+}
+
+impl Spec {
+    /// What the stage takes.
+    pub(crate) fn takes(self) -> Option<Format> {
+        self.input.map(|extension| Format { stem: self.stem, extension })
+    }
+
+    /// What the stage publishes.
+    pub(crate) fn gives(self) -> Option<Format> {
+        self.output.map(|extension| Format { stem: self.stem, extension })
+    }
+}
+
+impl Format {
+    /// Reads a name; `None` where it is none of this format's.
+    pub(crate) fn parse(self, name: &OsStr) -> Option<PublicName> {
+        let rest = name.to_str()?.strip_prefix(self.stem)?.strip_suffix(self.extension)?.strip_suffix('.')?;
         if rest.is_empty() {
             return Some(PublicName(None));
         }
@@ -30,16 +57,17 @@ impl PublicName {
         fits.then(|| PublicName(Some(id.to_owned())))
     }
 
-    /// Those among the names in a directory that are of this extension.
-    pub(crate) fn all<'a>(names: &'a [OsString], extension: &'a str) -> impl Iterator<Item = Self> + 'a {
-        names.iter().filter_map(|name| PublicName::parse(name, extension))
+    /// Those among the names in a directory that are of this format.
+    pub(crate) fn all(self, names: &[OsString]) -> impl Iterator<Item = PublicName> {
+        names.iter().filter_map(move |name| self.parse(name))
     }
 
     /// Returns the file's name.
-    pub(crate) fn file_name(&self, extension: &str) -> String {
-        match &self.0 {
-            None => format!("{STEM}.{extension}"),
-            Some(id) => format!("{STEM}-{id}.{extension}"),
+    pub(crate) fn file_name(self, name: &PublicName) -> String {
+        let Format { stem, extension } = self;
+        match &name.0 {
+            None => format!("{stem}.{extension}"),
+            Some(id) => format!("{stem}-{id}.{extension}"),
         }
     }
 }
@@ -109,7 +137,7 @@ mod tests {
     use super::*;
 
     fn parse(name: &str) -> Option<PublicName> {
-        PublicName::parse(OsStr::new(name), "txt")
+        Format { stem: "listing", extension: "txt" }.parse(OsStr::new(name))
     }
 
     #[test]

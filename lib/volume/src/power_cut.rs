@@ -8,12 +8,12 @@
 //! durable or ordered before it is synced: not the name of a synced file, not a directory before what lies in it.
 //!
 //! - `POWER_CUTS`, a number: so many cuts are tried instead of some thousands.
-//! - `POWER_CUT_SEED`, a number: the first life; without `POWER_CUTS` it is the only one.
+//! - `POWER_CUT_SEED`, a number: the first lifetime; without `POWER_CUTS` it is the only one.
 //!
-//! Layout: `disk.rs` the model, in the words of `change.rs`; `content.rs` what becomes of a file, `luck.rs` of anything;
+//! Layout: `disk.rs` the model, in the words of `change.rs`; `content.rs` what becomes of a file, `seed.rs` of anything;
 //! `directory.rs` a real directory for it; `machine.rs` all calls pass here; `site.rs` where they come from; `stages.rs` and
-//! `delivery.rs` the programs; `batch_file.rs` their files; `world.rs` what no cut undoes; `promises.rs` what must hold;
-//! `run.rs` from one cut to the next; `life.rs` lives drawn by lot.
+//! `delivery.rs` the programs; `batch_file.rs` their files; `environment.rs` what no cut undoes; `promises.rs` what must hold;
+//! `run.rs` from one cut to the next; `lifetime.rs` lifetimes drawn by lot.
 
 mod batch_file;
 mod change;
@@ -21,24 +21,24 @@ mod content;
 mod delivery;
 mod directory;
 mod disk;
-mod life;
-mod luck;
+mod environment;
+mod lifetime;
 pub(crate) mod machine;
 mod needed;
 mod promises;
 mod recorder;
 mod run;
 mod script;
+mod seed;
 mod site;
 mod stages;
 mod worker;
-mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use change::Rule;
-use life::Life;
-use recorder::Trouble;
+use lifetime::Lifetime;
+use recorder::Fault;
 use script::Script;
 
 /// How many cuts are tried at each `cargo test`.
@@ -53,7 +53,7 @@ fn number(variable: &str) -> Option<u64> {
 fn power_cuts_at_any_time_lose_nothing_and_double_nothing() {
     let (first, cuts) = (number("POWER_CUT_SEED"), number("POWER_CUTS"));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    // Every life has a cut, so that where one is wanted one life is lived.
+    // Every lifetime has a cut, so that where one is wanted one lifetime is lived.
     let (threads, wanted) = match (first, cuts) {
         (Some(_), None) => (1, 1),
         (_, cuts) => (threads, cuts.unwrap_or(CUTS)),
@@ -62,11 +62,11 @@ fn power_cuts_at_any_time_lose_nothing_and_double_nothing() {
     let live = || {
         while cuts.load(Ordering::Relaxed) < wanted {
             let seed = seeds.fetch_add(1, Ordering::Relaxed);
-            let mut life = Life::new(seed);
-            let lived = life.live(Rule::Either);
-            cuts.fetch_add(life.cuts, Ordering::Relaxed);
+            let mut lifetime = Lifetime::new(seed);
+            let lived = lifetime.live(Rule::Either);
+            cuts.fetch_add(lifetime.cuts, Ordering::Relaxed);
             if let Err(broken) = lived {
-                panic!("POWER_CUT_SEED={seed}, cut {}: {broken}", life.cuts);
+                panic!("POWER_CUT_SEED={seed}, cut {}: {broken}", lifetime.cuts);
             }
         }
     };
@@ -88,7 +88,7 @@ fn a_power_cut_at_any_call_loses_nothing_whichever_one_change_is_kept_or_lost() 
 #[test]
 fn what_a_killed_program_leaves_outlasts_a_power_cut() {
     for script in Script::pairs() {
-        script.trouble_everywhere(Rule::Either, None, || Trouble::Kill).unwrap();
+        script.fault_everywhere(Rule::Either, None, || Fault::Kill).unwrap();
     }
 }
 
@@ -100,8 +100,8 @@ fn a_takeover_outlasts_a_power_cut_at_any_call() {
 #[test]
 fn a_call_that_fails_loses_nothing_and_the_next_attempt_finishes() {
     for script in Script::pairs() {
-        for trouble in [|| Trouble::Fail, || Trouble::FailAfterwards] {
-            script.finish_in_spite_of(trouble).unwrap();
+        for fault in [|| Fault::Fail, || Fault::FailAfterwards] {
+            script.finish_in_spite_of(fault).unwrap();
         }
     }
 }
@@ -118,7 +118,7 @@ fn a_rename_must_be_durable_once_either_of_its_directories_is_synced() {
 #[test]
 fn the_model_shows_what_the_directory_shows() {
     for seed in 0..20 {
-        let run = Life::new(seed).first_run(Rule::Either).unwrap();
+        let run = Lifetime::new(seed).first_run(Rule::Either).unwrap();
         let end = run.end().unwrap();
         assert_eq!(run.machine.directory.files().unwrap(), end.disk.files(), "POWER_CUT_SEED={seed}");
     }

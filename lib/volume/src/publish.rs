@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::error::{Context, Error};
 use crate::fs;
-use crate::names::{PublicName, id_behind};
+use crate::names::{Format, PublicName, id_behind};
 use crate::volume::Volume;
 
 /// Every id is the batch's own: more than a few tries are a file system that does not tell the truth.
@@ -32,24 +32,31 @@ pub(crate) fn moved(from: &Path, to: &Path, renamed: io::Result<()>) -> io::Resu
 }
 
 /// Moves a synced, read-only file into the data directory under the next free name, and returns that name.
-pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid) -> Result<String, Error> {
+pub(crate) fn publish(volume: &Volume, from: &Path, format: Format, batch: Uuid) -> Result<String, Error> {
     let mut may_be_plain = volume.can_rename_without_replacing();
     for _ in 0..ATTEMPTS {
-        let name = next_name(volume, extension, batch, may_be_plain)?.file_name(extension);
-        let to = volume.root().join(&name);
-        let renamed = if volume.can_rename_without_replacing() {
-            fs::rename_no_replace(from, &to)
-        } else {
-            // The name is the batch's own, so that nothing of that name can be replaced.
-            fs::rename(from, &to)
-        };
-        match moved(from, &to, renamed) {
+        let name = next_name(volume, format, batch, may_be_plain)?;
+        let file_name = format.file_name(&name);
+        let to = volume.root().join(&file_name);
+        let no_replace = volume.can_rename_without_replacing();
+        let renamed = volume.renaming(format, &name, || {
+            let renamed = if no_replace {
+                volume.rename_no_replace(from, &to)
+            } else {
+                // The name is the batch's own, so that nothing of that name can be replaced.
+                fs::rename(from, &to)
+            };
+            moved(from, &to, renamed)
+        });
+        match renamed {
             // Another publisher took the plain name since we looked.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => may_be_plain = false,
+            // Without that only the batch's own name is known to be free.
+            Err(error) if no_replace && fs::is_unsupported(&error) => may_be_plain = false,
             done => {
                 done.act("publish", &to)?;
                 fs::sync_directory(volume.root()).act("sync directory", volume.root())?;
-                return Ok(name);
+                return Ok(file_name);
             }
         }
     }
@@ -57,8 +64,8 @@ pub(crate) fn publish(volume: &Volume, from: &Path, extension: &str, batch: Uuid
 }
 
 /// The plain name where nothing waits, else an id behind all that wait.
-fn next_name(volume: &Volume, extension: &str, batch: Uuid, may_be_plain: bool) -> Result<PublicName, Error> {
-    let last = volume.with_names(extension, |waiting| waiting.last().cloned())?;
+fn next_name(volume: &Volume, format: Format, batch: Uuid, may_be_plain: bool) -> Result<PublicName, Error> {
+    let last = volume.last_name(format)?;
     if last.is_none() && may_be_plain {
         return Ok(PublicName(None));
     }
@@ -75,7 +82,12 @@ fn next_name(volume: &Volume, extension: &str, batch: Uuid, may_be_plain: bool) 
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
+    use crate::{Fallback, Spec};
+
+    const SPEC: Spec = Spec { name: "test", stem: "listing", input: None, output: Some("csv") };
 
     fn file(directory: &Path, name: &str) -> std::path::PathBuf {
         let path = directory.join(name);
@@ -89,10 +101,24 @@ mod tests {
         let volume = Volume::with(directory.path(), false, true).unwrap();
         for output in ["first", "second"] {
             let (output, batch) = (file(directory.path(), output), Uuid::now_v7());
-            let name = publish(&volume, &output, "csv", batch).unwrap();
+            let name = publish(&volume, &output, SPEC.gives().unwrap(), batch).unwrap();
             assert_eq!(name, format!("listing-{batch}.csv"));
         }
-        assert_eq!(volume.waiting("csv").unwrap(), 2);
+        assert_eq!(volume.waiting(SPEC).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_rename_without_replacing_that_fails_in_use_is_not_asked_for_again() {
+        for error in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
+            let directory = tempfile::tempdir().unwrap();
+            let volume = Volume::open(directory.path()).unwrap();
+            fs::NO_REPLACE_FAILS.set(Some(error));
+            let (output, batch) = (file(directory.path(), "output"), Uuid::now_v7());
+            let published = publish(&volume, &output, SPEC.gives().unwrap(), batch);
+            fs::NO_REPLACE_FAILS.set(None);
+            assert_eq!(published.unwrap(), format!("listing-{batch}.csv"));
+            assert_eq!(volume.fallbacks().first(), Some(&Fallback::OwnNames), "it is known from now on");
+        }
     }
 
     #[test]

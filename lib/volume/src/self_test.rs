@@ -17,16 +17,20 @@ use crate::fs::{self, NewFile};
 use crate::lease::{self, Lease};
 use crate::volume::{make_directories, private, rejected};
 
-/// No test takes as long; several replicas may start at once.
+/// A test that has just begun may not have its lock yet; none takes as long.
 const OLD: Duration = Duration::from_secs(600);
+/// Whoever cleans up may take a test that has just begun for a dead one's.
+const ATTEMPTS: usize = 100;
 
 /// What not every volume can do, and the protocol can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Abilities {
     /// Rename without replacing.
     pub(crate) no_replace: bool,
-    /// Tell by a lease whether a file has a writer.
+    /// Tell by a lease whether a file has a writer, wherever that is.
     pub(crate) leases: bool,
+    /// All that changes the directory goes through this machine's kernel.
+    pub(crate) is_local: bool,
 }
 
 /// Tests the directory, making what is missing in it.
@@ -35,30 +39,38 @@ pub(crate) fn run(root: &Path) -> Result<Abilities, OpenError> {
     if !std::fs::metadata(root).map_err(missing)?.is_dir() {
         return Err(OpenError::NotADirectory { path: root.to_owned() });
     }
-    let names = Names::new(root, Uuid::now_v7().to_string().as_ref());
     let unfit = |(act, source)| OpenError::Unfit { path: root.to_owned(), act, source };
-    for directory in [&names.home, &rejected(root)] {
-        make_directories(root, directory).map_err(|source| unfit(("make directories in it", source)))?;
+    for directory in [&home(root), &rejected(root)] {
+        let made = make_directories(root, directory);
+        made.map_err(|error| unfit(("make directories in it", error.into_io())))?;
     }
-    clean_up(root, &names.home);
-    let tried = names.try_all();
-    if tried.is_err() {
-        names.remove();
+    clean_up(root);
+    for _ in 0..ATTEMPTS {
+        let names = Names::new(root, Uuid::now_v7().to_string().as_ref());
+        let tried = names.try_all();
+        if tried.is_err() {
+            names.remove();
+        }
+        if let Some(abilities) = tried.map_err(unfit)? {
+            return Ok(abilities);
+        }
     }
-    tried.map_err(unfit)
+    Err(unfit(("lock files", io::Error::other("each lock that was tried was taken by another"))))
+}
+
+fn home(root: &Path) -> PathBuf {
+    private(root).join("self-test")
 }
 
 /// Removes what tests left whose process is gone. What cannot be removed is in nobody's way.
-fn clean_up(root: &Path, home: &Path) {
-    for id in fs::names(home).unwrap_or_default() {
+pub(crate) fn clean_up(root: &Path) {
+    for id in fs::names(&home(root)).unwrap_or_default() {
         let left = Names::new(root, &id);
-        if !left.is_old() {
-            continue;
-        }
         let lock = [&left.before, &left.after]
             .into_iter()
             .find_map(|directory| fs::open_lock(&directory.join("lock")).ok());
-        if lock.is_none_or(|lock| fs::try_lock(&lock).unwrap_or(false)) {
+        let is_dead = lock.as_ref().map_or_else(|| left.is_old(), |lock| fs::try_lock(lock).unwrap_or(false));
+        if is_dead {
             left.remove();
         }
     }
@@ -77,7 +89,7 @@ type Tried<T> = Result<T, (&'static str, io::Error)>;
 
 impl Names {
     fn new(root: &Path, id: &OsStr) -> Self {
-        let home = private(root).join("self-test");
+        let home = home(root);
         let id = id.to_string_lossy().trim_end_matches(".after").to_owned();
         let outside = format!(".self-test-{id}");
         Names {
@@ -89,7 +101,6 @@ impl Names {
         }
     }
 
-    /// A test that has just begun may not hold its lock yet, so that only old ones are looked at.
     fn is_old(&self) -> bool {
         let id = self.before.file_name().and_then(|id| id.to_str()).and_then(|id| id.parse::<Uuid>().ok());
         let Some(began) = id.and_then(|id| id.get_timestamp()) else { return true };
@@ -98,30 +109,33 @@ impl Names {
         age < SystemTime::now()
     }
 
-    fn try_all(&self) -> Tried<Abilities> {
-        let lock = self.try_lock()?;
+    /// `None` where it was taken for a dead one's.
+    fn try_all(&self) -> Tried<Option<Abilities>> {
+        let Some(lock) = self.try_lock()? else { return Ok(None) };
         let file = self.try_renames()?;
-        let leases = self.try_leases(&file)?;
+        let is_local = fs::is_local(&self.home).map_err(|e| ("tell its file system", e))?;
+        // This kernel may grant a lease on a file that another machine writes.
+        let leases = self.try_leases(&file)? && is_local;
         let no_replace = self.try_no_replace()?;
         self.try_unlink(file, lock)?;
-        Ok(Abilities { no_replace, leases })
+        Ok(Some(Abilities { no_replace, leases, is_local }))
     }
 
     /// Creates and locks a file; a second lock must be refused.
-    fn try_lock(&self) -> Tried<File> {
+    fn try_lock(&self) -> Tried<Option<File>> {
         fs::make_directory(&self.before).map_err(|e| ("make directories in it", e))?;
         let path = self.before.join("lock");
         let lock = NewFile::create(&path).map_err(|e| ("create files", e))?.into_file();
         let act = "lock files";
-        if !fs::try_lock(&lock).map_err(|e| (act, e))? {
-            return Err((act, io::Error::other("a lock that nobody holds was refused")));
+        if !fs::try_lock(&lock).map_err(|e| (act, e))? || !fs::is_named(&lock, &path) {
+            return Ok(None);
         }
         let other = fs::open_lock(&path).map_err(|e| (act, e))?;
         if fs::try_lock(&other).map_err(|e| (act, e))? {
             return Err((act, io::Error::other("two owners got the same lock")));
         }
         fs::sync_directory(&self.home).map_err(|e| ("sync directories", e))?;
-        Ok(lock)
+        Ok(Some(lock))
     }
 
     /// Renames the directory that holds the locked open file, then a file between the three directories.
@@ -149,11 +163,21 @@ impl Names {
         Ok(while_written == Lease::Writer && when_quiet == Lease::NoWriter)
     }
 
+    /// Onto a name that is taken, and onto a free one: the kernel refuses the first by itself, and leaves the second to
+    /// the file system.
     fn try_no_replace(&self) -> Tried<bool> {
-        match fs::rename_no_replace(&self.after.join("file"), &self.after.join("quiet")) {
-            Ok(()) => Err(("rename without replacing", io::Error::other("it replaced a file all the same"))),
-            Err(error) => Ok(error.kind() == ErrorKind::AlreadyExists),
+        let act = "rename without replacing";
+        let [file, quiet, free] = ["file", "quiet", "free"].map(|name| self.after.join(name));
+        match fs::rename_no_replace(&file, &quiet) {
+            Ok(()) => return Err((act, io::Error::other("it replaced a file all the same"))),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Ok(false),
+            Err(_) => {}
         }
+        let renamed = fs::rename_no_replace(&file, &free).is_ok();
+        if renamed {
+            fs::rename(&free, &file).map_err(|e| (act, e))?;
+        }
+        Ok(renamed)
     }
 
     /// Unlinks an open file, and removes the directory once it is empty.
@@ -172,7 +196,7 @@ impl Names {
             let _ = fs::unlink(path);
         }
         for directory in [&self.before, &self.after] {
-            for name in ["file", "quiet", "lock"] {
+            for name in ["file", "quiet", "free", "lock"] {
                 let _ = fs::unlink(&directory.join(name));
             }
             let _ = fs::remove_directory(directory);
@@ -182,7 +206,12 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::{Scanner, Spec, Volume};
+
+    const SPEC: Spec = Spec { name: "test", stem: "listing", input: Some("txt"), output: None };
 
     /// The id of a test that began in 2022.
     const OLD_ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
@@ -201,6 +230,60 @@ mod tests {
     }
 
     #[test]
+    fn what_a_test_left_that_was_just_killed_goes_at_the_next_start_and_where_a_stage_idles() {
+        let directory = tempfile::tempdir().unwrap();
+        let volume = Volume::open(directory.path()).unwrap();
+        let mut scanner = Scanner::new(volume, SPEC, Duration::ZERO, Duration::ZERO);
+        let clean_ups: [&mut dyn FnMut(); 2] =
+            [&mut || _ = run(directory.path()).unwrap(), &mut || _ = scanner.next(Instant::now()).unwrap()];
+        for clean_up in clean_ups {
+            let killed = Names::new(directory.path(), Uuid::now_v7().to_string().as_ref());
+            drop(killed.try_lock().unwrap().unwrap());
+            std::fs::write(killed.before.join("file"), "").unwrap();
+            std::fs::write(&killed.in_rejected, "").unwrap();
+            clean_up();
+            assert_eq!(fs::names(&killed.home).unwrap(), Vec::<std::ffi::OsString>::new());
+            assert!(!killed.in_rejected.exists());
+        }
+    }
+
+    #[test]
+    fn replicas_that_clean_up_keep_none_from_starting() {
+        let directory = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    clean_up(directory.path());
+                }
+            });
+            for _ in 0..50 {
+                run(directory.path()).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn an_error_repeats_none_of_its_causes() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("rejected"), "").unwrap();
+        let error = run(directory.path()).unwrap_err();
+        let mut chain = vec![error.to_string()];
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        assert_eq!(chain.len(), 3, "{chain:?}");
+        assert!(chain[0].ends_with("cannot make directories in it"), "{chain:?}");
+        assert!(
+            chain[1].starts_with("failed to make directory `") && !chain[1].contains("exists"),
+            "{chain:?}"
+        );
+    }
+
+    #[test]
     fn a_test_that_still_runs_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let (locked, young) = (
@@ -208,7 +291,7 @@ mod tests {
             Names::new(directory.path(), Uuid::now_v7().to_string().as_ref()),
         );
         make_directories(directory.path(), &young.before).unwrap();
-        let lock = locked.try_lock().unwrap();
+        let lock = locked.try_lock().unwrap().unwrap();
         run(directory.path()).unwrap();
         assert!(locked.before.join("lock").exists() && young.before.exists());
         drop(lock);

@@ -1,15 +1,17 @@
 //! The data directory, opened and tested.
 
 use std::collections::BTreeSet;
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tracing::warn;
 
 use crate::Spec;
 use crate::error::{Context, Error, OpenError};
-use crate::names::PublicName;
+use crate::kept_names::{Change, KeptNames};
+use crate::names::{Format, PublicName};
 use crate::self_test::{self, Abilities};
-use crate::watch::Watch;
 use crate::{fs, lease};
 
 /// The data directory that the stages share. Clones are cheap and mean the same directory.
@@ -22,9 +24,11 @@ pub struct Volume {
 struct Inner {
     root: PathBuf,
     abilities: Abilities,
+    /// Whether it can rename without replacing; no longer, once that fails in use.
+    no_replace: AtomicBool,
     /// The stages whose claims' directory is known to be durable.
     durable: Mutex<BTreeSet<&'static str>>,
-    watch: OnceLock<Watch>,
+    names: OnceLock<KeptNames>,
 }
 
 /// What the protocol does otherwise since the volume lacks something.
@@ -32,7 +36,7 @@ struct Inner {
 pub enum Fallback {
     /// No `RENAME_NOREPLACE`: what is published always gets an id of its own.
     OwnNames,
-    /// No leases: a file is complete once it stood still for `--settle`.
+    /// No leases that tell of every writer: a file is complete once it stood still for `--settle`.
     Settle,
 }
 
@@ -42,7 +46,9 @@ impl std::fmt::Display for Fallback {
             Fallback::OwnNames => {
                 "it cannot rename without replacing: every published file gets an id of its own"
             }
-            Fallback::Settle => "it has no leases: a file is complete once it stood still for --settle",
+            Fallback::Settle => {
+                "no lease tells of every writer: a file is complete once it stood still for --settle"
+            }
         })
     }
 }
@@ -58,16 +64,17 @@ impl Volume {
     }
 
     fn new(data_dir: &Path, abilities: Abilities) -> Self {
-        let (root, durable, watch) = (data_dir.to_owned(), Mutex::default(), OnceLock::new());
-        Volume { inner: Arc::new(Inner { root, abilities, durable, watch }) }
+        let (root, durable, names) = (data_dir.to_owned(), Mutex::default(), OnceLock::new());
+        let no_replace = AtomicBool::new(abilities.no_replace);
+        Volume { inner: Arc::new(Inner { root, abilities, no_replace, durable, names }) }
     }
 
     /// A volume that does as if it had no more than these abilities.
     #[cfg(test)]
     pub(crate) fn with(data_dir: &Path, no_replace: bool, leases: bool) -> Result<Volume, OpenError> {
         let found = self_test::run(data_dir)?;
-        let abilities =
-            Abilities { no_replace: found.no_replace && no_replace, leases: found.leases && leases };
+        let (no_replace, leases) = (found.no_replace && no_replace, found.leases && leases);
+        let abilities = Abilities { no_replace, leases, ..found };
         Ok(Self::new(data_dir, abilities))
     }
 
@@ -78,80 +85,115 @@ impl Volume {
 
     /// What the protocol does otherwise on this volume; to be told once.
     pub fn fallbacks(&self) -> Vec<Fallback> {
-        let Abilities { no_replace, leases } = self.inner.abilities;
+        let (no_replace, leases) = (self.can_rename_without_replacing(), self.has_leases());
         [(no_replace, Fallback::OwnNames), (leases, Fallback::Settle)]
             .into_iter()
             .filter_map(|(able, fallback)| (!able).then_some(fallback))
             .collect()
     }
 
-    /// Counts the files that wait for the stage that takes `extension`.
+    /// Counts the files that wait for the stage; for what starts the chain, those that it published and nobody took.
     ///
     /// # Errors
     /// The data directory cannot be read.
-    pub fn waiting(&self, extension: &str) -> Result<usize, Error> {
-        self.with_names(extension, BTreeSet::len)
+    pub fn waiting(&self, spec: Spec) -> Result<usize, Error> {
+        spec.takes().or(spec.gives()).map_or(Ok(0), |format| self.with_names(format, |names| names.len()))
     }
 
-    /// Shows the names that wait for the stage that takes `extension`.
+    /// Has the names that the stage takes and gives kept by what [`note`](Self::note) is told from now on, so that the
+    /// directory need not be read for each batch. Where others may change it unseen, only what comes is noted.
+    pub fn keep_names(&self, spec: Spec) {
+        // Who keeps them already does it for the same stage.
+        self.inner.names.get_or_init(|| KeptNames::new(self.root().to_owned(), spec, self.is_local()));
+    }
+
+    /// Takes note of an event in the directory; returns whether something may have come for the stage.
+    pub fn note(&self, change: Change<'_>) -> bool {
+        self.inner.names.get().is_none_or(|names| names.note(change))
+    }
+
+    /// Shows the names of a format that are in the directory.
     pub(crate) fn with_names<T>(
         &self,
-        extension: &str,
-        show: impl Fn(&BTreeSet<PublicName>) -> T,
+        format: Format,
+        show: impl Fn(&mut BTreeSet<PublicName>) -> T,
     ) -> Result<T, Error> {
-        let watch = self.inner.watch.get();
-        let known = watch.and_then(|watch| watch.with_names(self.root(), extension, &show));
+        let known = self.inner.names.get().and_then(|names| names.with(format, &show));
         let shown = known.unwrap_or_else(|| {
             let names = fs::names(self.root())?;
-            Ok(show(&PublicName::all(&names, extension).collect()))
+            Ok(show(&mut format.all(&names).collect()))
         });
         shown.act("read directory", self.root())
     }
 
-    /// Watches the directory for a stage from now on, so that it need not be read for each batch.
-    ///
-    /// # Errors
-    /// The system allows no watch; all works without one.
-    pub fn watch(&self, spec: Spec) -> std::io::Result<()> {
-        let watch = Watch::start(self.root(), spec)?;
-        // Whoever was first watches for all.
-        let _ = self.inner.watch.set(watch);
-        Ok(())
+    /// The greatest name that waits.
+    pub(crate) fn last_name(&self, format: Format) -> Result<Option<PublicName>, Error> {
+        self.with_names(format, |names| {
+            // The event of one that is gone may not have come yet.
+            while let Some(last) = names.last() {
+                if !matches!(fs::look(&self.root().join(format.file_name(last))), Ok(None)) {
+                    break;
+                }
+                names.pop_last();
+            }
+            names.last().cloned()
+        })
     }
 
-    /// Becomes readable when something happens in the directory; `None` where nothing tells of it.
-    pub fn events(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.watch.get()?.fd()
-    }
-
-    /// Returns whether files may have come for the stage, or been finished, since [`Inbox::next`](crate::Inbox::next)
-    /// looked: an event said so.
-    pub fn has_news(&self) -> bool {
-        self.inner.watch.get().is_some_and(Watch::has_news)
+    /// Makes a rename that gives or takes a public name.
+    pub(crate) fn renaming<T>(&self, format: Format, name: &PublicName, rename: impl FnOnce() -> T) -> T {
+        match self.inner.names.get() {
+            Some(names) => names.renaming(format, name, rename),
+            None => rename(),
+        }
     }
 
     /// The files for the stage that came, or were finished, since this was asked last.
     pub(crate) fn take_news(&self) -> BTreeSet<PublicName> {
-        self.inner.watch.get().map(Watch::take_news).unwrap_or_default()
+        self.inner.names.get().map(KeptNames::take_news).unwrap_or_default()
     }
 
     /// Has the directory read at the next look, whatever events told.
     pub(crate) fn forget_names(&self) {
-        if let Some(watch) = self.inner.watch.get() {
-            watch.forget();
+        if let Some(names) = self.inner.names.get() {
+            names.forget();
         }
     }
 
+    /// Whether only this machine changes the directory, so that what its kernel tells is all that there is to tell.
+    pub fn is_local(&self) -> bool {
+        self.inner.abilities.is_local
+    }
+
     pub(crate) fn can_rename_without_replacing(&self) -> bool {
-        self.inner.abilities.no_replace
+        self.inner.no_replace.load(Ordering::Relaxed)
+    }
+
+    /// Renames without replacing; where the volume turns out to be unable to, it is not asked again.
+    #[track_caller]
+    pub(crate) fn rename_no_replace(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        let renamed = fs::rename_no_replace(from, to);
+        if let Err(error) = &renamed
+            && fs::is_unsupported(error)
+            && self.inner.no_replace.swap(false, Ordering::Relaxed)
+        {
+            warn!(%error, "from now on: {}", Fallback::OwnNames);
+        }
+        renamed
     }
 
     pub(crate) fn has_leases(&self) -> bool {
         self.inner.abilities.leases
     }
 
-    pub(crate) fn rejected(&self) -> PathBuf {
-        rejected(self.root())
+    /// The directory of what was refused, made anew where somebody removed it. One that became a link is an error: it
+    /// leads where nothing is ours to write.
+    pub(crate) fn rejected(&self) -> Result<PathBuf, Error> {
+        let directory = rejected(self.root());
+        if !is_directory(&directory) {
+            make_directories(self.root(), &directory)?;
+        }
+        Ok(directory)
     }
 
     /// The directory of a stage's claims.
@@ -165,7 +207,7 @@ impl Volume {
         let directory = self.claims(stage);
         let mut durable = self.inner.durable.lock().unwrap_or_else(PoisonError::into_inner);
         if !durable.contains(stage) || !is_directory(&directory) {
-            make_directories(self.root(), &directory).act("make directory", &directory)?;
+            make_directories(self.root(), &directory)?;
             durable.insert(stage);
         }
         Ok(directory)
@@ -184,19 +226,16 @@ pub(crate) fn rejected(root: &Path) -> PathBuf {
 
 /// Makes a directory below the root, and those between, durably. Those that stand already are synced too: whoever made them
 /// may have died before that.
-pub(crate) fn make_directories(root: &Path, directory: &Path) -> std::io::Result<()> {
+pub(crate) fn make_directories(root: &Path, directory: &Path) -> Result<(), Error> {
     let mut parent = root.to_owned();
     for name in directory.strip_prefix(root).unwrap_or(directory) {
         let directory = parent.join(name);
         match fs::make_directory(&directory) {
             // Another replica may start at the same time.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_directory(&directory) => {}
-            Err(error) => {
-                return Err(std::io::Error::new(error.kind(), format!("`{}`: {error}", directory.display())));
-            }
-            Ok(()) => {}
+            made => made.act("make directory", &directory)?,
         }
-        fs::sync_directory(&parent)?;
+        fs::sync_directory(&parent).act("sync directory", &parent)?;
         parent = directory;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::luck::Luck;
+use super::seed::Seed;
 
 /// What is lost or garbled at once. Files are small here, and so are their blocks.
 const BLOCK: usize = 8;
@@ -42,16 +42,16 @@ impl Content {
     }
 
     /// What a power cut leaves of `self`, of which `synced` is durable.
-    pub(super) fn cut(&self, synced: &Content, luck: &mut Luck) -> Content {
+    pub(super) fn cut(&self, synced: &Content, seed: &mut Seed) -> Content {
         if self == synced {
             return synced.clone();
         }
-        let kept = luck.keeps();
-        match (kept, luck.tears()) {
+        let kept = seed.keeps();
+        match (kept, seed.tears()) {
             (true, _) => self.clone(),
             // The size is kept and the bytes are not: so file systems do that allocate late.
             (false, false) => Content { bytes: self.with_holes(synced), ..self.clone() },
-            (false, true) => self.torn(synced, luck),
+            (false, true) => self.torn(synced, seed),
         }
     }
 
@@ -61,24 +61,29 @@ impl Content {
         bytes
     }
 
-    /// Any size in between, and each block as it was written, empty, or garbage; mode and time are kept or not.
-    fn torn(&self, synced: &Content, luck: &mut Luck) -> Content {
+    /// Any size in between, and each block as it was written, as it was before, or garbage where the two differ; mode and
+    /// time are kept or not.
+    fn torn(&self, synced: &Content, seed: &mut Seed) -> Content {
         let (least, most) = (synced.bytes.len(), self.bytes.len());
-        let length = match luck.rng.u8(..3) {
+        let length = match seed.rng.u8(..3) {
             0 => least,
             1 => most,
-            _ => luck.rng.usize(least..=most),
+            _ => seed.rng.usize(least..=most),
         };
+        let before = self.with_holes(synced);
         let mut bytes = self.bytes[..length].to_vec();
-        for block in bytes[least..].chunks_mut(BLOCK) {
-            match luck.rng.u8(..3) {
+        for (block, before) in bytes.chunks_mut(BLOCK).zip(before.chunks(BLOCK)) {
+            match seed.rng.u8(..3) {
                 0 => {}
-                1 => block.fill(0),
-                _ => luck.rng.fill(block),
+                1 => block.copy_from_slice(&before[..block.len()]),
+                _ => {
+                    let differ = block.iter_mut().zip(before).filter(|(byte, before)| *byte != *before);
+                    differ.for_each(|(byte, _)| *byte = seed.rng.u8(..));
+                }
             }
         }
-        let mode = if luck.rng.bool() { self.mode } else { synced.mode };
-        let modified = if luck.rng.bool() { self.modified } else { synced.modified };
+        let mode = if seed.rng.bool() { self.mode } else { synced.mode };
+        let modified = if seed.rng.bool() { self.modified } else { synced.modified };
         Content { bytes, mode, modified }
     }
 }

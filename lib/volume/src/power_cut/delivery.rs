@@ -5,13 +5,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read as _;
 
 use super::batch_file::is_refused;
+use super::environment::{DocumentKey, Event};
 use super::machine;
 use super::worker::{lines, reject};
-use super::world::{Deed, DocumentKey};
 use crate::{Batch, Error, Journal};
 
 /// So many documents are sent before they are recorded.
 const UNSAVED: usize = 2;
+/// More than what records that many.
+const ROOM: u64 = 64;
 
 /// Lines that were sent, counted from 0.
 type Sent = BTreeSet<usize>;
@@ -20,12 +22,13 @@ type Sent = BTreeSet<usize>;
 pub(super) fn deliver(batch: &mut Batch, stage: usize) -> Result<Vec<DocumentKey>, Error> {
     let documents = lines(batch);
     let mut delivery = Delivery { sent: believed(batch)?, unsaved: Vec::new(), journal: None };
+    delivery.begin_journal(batch)?;
     for (line, document) in documents.iter().enumerate() {
         if delivery.sent.contains(&line) {
             continue;
         }
         let key = (batch.key().to_owned(), line);
-        machine::note(Deed::Sent { key, document: document.clone() });
+        machine::note(Event::Sent { key, document: document.clone() });
         delivery.sent.insert(line);
         delivery.unsaved.push(line);
         if delivery.unsaved.len() == UNSAVED {
@@ -45,7 +48,7 @@ fn believed(batch: &Batch) -> Result<Sent, Error> {
     }
     let journal = String::from_utf8_lossy(&journal).into_owned();
     let sent: Sent = journal.split_inclusive('\n').map_while(decode).collect();
-    machine::note(Deed::Believed(keys(batch, sent.iter().copied())));
+    machine::note(Event::Believed(keys(batch, sent.iter().copied())));
     Ok(sent)
 }
 
@@ -56,24 +59,34 @@ struct Delivery {
 }
 
 impl Delivery {
-    /// Records what was sent since the last time; in a new journal all of it, where there is none, or it failed.
+    /// Makes a journal of what was recorded, with room for what comes: nothing is sent that cannot be recorded.
+    fn begin_journal(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let saved = self.sent.iter().filter(|line| !self.unsaved.contains(line));
+        let saved: String = saved.map(|line| encode(*line)).collect();
+        let journal = batch.create_journal(&mut |journal| journal.write_all(saved.as_bytes()), ROOM)?;
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    /// Records what was sent since the last time; where that fails, in a new journal.
     fn save(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let unsaved = std::mem::take(&mut self.unsaved);
-        let appended = self.journal.as_mut().map(|journal| {
-            let records: String = unsaved.iter().map(|line| encode(*line)).collect();
-            journal.append(records.as_bytes())
-        });
-        match appended {
-            Some(Ok(())) => {}
-            Some(Err(error)) if error.is_fenced() => return Err(error),
-            _ => {
-                let all: String = self.sent.iter().map(|line| encode(*line)).collect();
-                self.journal = Some(batch.create_journal(&mut |journal| journal.write_all(all.as_bytes()))?);
+        if let Err(error) = self.append() {
+            if error.is_fenced() {
+                return Err(error);
             }
+            self.begin_journal(batch)?;
+            self.append()?;
         }
         batch.still_ours()?;
-        machine::note(Deed::Saved(keys(batch, unsaved)));
+        machine::note(Event::Saved(keys(batch, std::mem::take(&mut self.unsaved))));
         Ok(())
+    }
+
+    fn append(&mut self) -> Result<(), Error> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let records: String = self.unsaved.iter().map(|line| encode(*line)).collect();
+        journal.append(records.as_bytes())?;
+        journal.reserve(ROOM)
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::change::{Change, Move, Node, Place, ROOT, Rule};
 use super::content::Content;
-use super::luck::Luck;
+use super::seed::Seed;
 
 /// What a disk holds.
 #[derive(Debug, Clone)]
@@ -116,15 +116,15 @@ impl Disk {
     }
 
     /// What a power cut leaves of it.
-    pub(super) fn cut(mut self, luck: &mut Luck) -> Self {
+    pub(super) fn cut(mut self, seed: &mut Seed) -> Self {
         for change in std::mem::take(&mut self.pending) {
-            if luck.keeps() {
+            if seed.keeps() {
                 self.settle(change);
             }
         }
         for state in self.nodes.iter_mut().filter(|state| state.place.is_some()) {
             if let Some(file) = &mut state.file {
-                file.synced = file.now.cut(&file.synced, luck);
+                file.synced = file.now.cut(&file.synced, seed);
                 file.now = file.synced.clone();
             }
         }

@@ -13,9 +13,9 @@ use std::panic::Location;
 use super::change::Change;
 use super::content::Content;
 use super::directory::Directory;
-use super::recorder::{Event, Fate, Machine, Program, Trouble, Troubles};
+use super::environment::Event;
+use super::recorder::{Fate, Fault, Faults, Machine, Program, Recorded};
 use super::site::Site;
-use super::world::Deed;
 use crate::Error;
 use crate::fs::Call;
 
@@ -38,8 +38,8 @@ pub(super) fn stop() -> Machine {
 }
 
 /// Runs a program; `robs`: the system has taken all locks from those that run already.
-pub(super) fn run(troubles: Troubles, robs: bool, program: impl FnOnce()) {
-    with(|machine| machine.begin(troubles, robs));
+pub(super) fn run(faults: Faults, robs: bool, program: impl FnOnce()) {
+    with(|machine| machine.begin(faults, robs));
     program();
     with(|machine| machine.programs.pop());
 }
@@ -51,15 +51,15 @@ pub(super) fn is_dead() -> bool {
 
 /// Whether the program was alone, and nothing came in its way.
 pub(super) fn is_undisturbed() -> bool {
-    let is = |program: &mut Program| !program.was_paused && !program.was_troubled;
+    let is = |program: &mut Program| !program.was_paused && !program.was_faulted;
     with(|machine| machine.living().is_some_and(is)).unwrap_or(false)
 }
 
 /// Notes what was done that no call shows.
-pub(super) fn note(deed: Deed) {
+pub(super) fn note(event: Event) {
     with(|machine| {
         if machine.living().is_some() {
-            machine.events.push(Event::World(deed));
+            machine.events.push(Recorded::Environment(event));
         }
     });
 }
@@ -71,7 +71,7 @@ pub(super) fn drop_in(name: &str, text: &str) {
     content.lay_out(&path).expect("the name is free");
     with(|machine| {
         let place = machine.directory.made(&path, true).expect("it was just made");
-        machine.events.push(Event::Disk(Change::Dropped(place, content)));
+        machine.events.push(Recorded::Disk(Change::Dropped(place, content)));
     });
 }
 
@@ -99,14 +99,14 @@ pub(crate) fn step<T: 'static>(call: Call<'_>, make: impl FnOnce() -> io::Result
         Fate::Unnoted => return make(),
         Fate::LeftOut => return Ok(nothing()),
         Fate::Refused => return Err(io::Error::other("the program is dead")),
-        Fate::Troubled(Trouble::Pause(meanwhile)) => meanwhile(),
-        Fate::Troubled(Trouble::FailAfterwards) => {
+        Fate::Faulted(Fault::Pause(meanwhile)) => meanwhile(),
+        Fate::Faulted(Fault::FailAfterwards) => {
             let made = make()?;
             drop(made);
             with(|machine| machine.record(call, true));
             return Err(failure());
         }
-        Fate::Troubled(_) => {
+        Fate::Faulted(_) => {
             with(|machine| machine.record_failure(call));
             return Err(failure());
         }

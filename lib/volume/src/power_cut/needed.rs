@@ -3,22 +3,26 @@
 use std::collections::BTreeSet;
 
 use super::change::Rule;
-use super::life::Life;
-use super::recorder::Trouble;
+use super::lifetime::Lifetime;
+use super::recorder::Fault;
 use super::script::Script;
 use super::site::Site;
 
-/// Lives that come by what no script foresees: a new sync or rename cannot be forgotten here.
-const LIVES: u64 = 100;
+/// Lifetimes that come by what no script foresees: a new sync or rename cannot be forgotten here.
+const LIFETIMES: u64 = 100;
+
+/// What nothing breaks without here, since nobody outlives a cut: on a network file system the clients outlive one of their
+/// server, and a takeover that it forgets would fence nobody.
+const OF_TAKEOVERS: (&str, &str) = ("take_over.rs", "a stage's directory");
 
 #[test]
 fn without_any_one_of_its_syncs_and_renames_the_protocol_breaks() {
     let ways = ways();
-    let lives = (0..LIVES).map(|seed| Life::new(seed).first_run(Rule::Either).unwrap());
-    let mut sites: BTreeSet<Site> = lives.flat_map(|run| run.machine.sites).collect();
+    let lifetimes = (0..LIFETIMES).map(|seed| Lifetime::new(seed).first_run(Rule::Either).unwrap());
+    let mut sites: BTreeSet<Site> = lifetimes.flat_map(|run| run.machine.sites).collect();
     sites.extend(ways.iter().flat_map(|way| way.sites.clone()));
     let mut needless = Vec::new();
-    for site in sites {
+    for site in sites.into_iter().filter(|site| !site.is(OF_TAKEOVERS)) {
         let mut near = ways.iter().filter(|way| way.sites.contains(&site));
         match near.find_map(|way| (way.lead)(&way.script, &site).err()) {
             Some(broken) => println!("without {site}: {broken}"),
@@ -46,7 +50,7 @@ fn ways() -> Vec<Way> {
     });
     let killed = Script::pairs().into_iter().map(|script| Way {
         sites: of_all_kills(&script),
-        lead: |script, left_out| script.trouble_everywhere(Rule::Either, Some(left_out), || Trouble::Kill),
+        lead: |script, left_out| script.fault_everywhere(Rule::Either, Some(left_out), || Fault::Kill),
         script,
     });
     let taken_over = [Script::taken_over()].map(|script| Way {
@@ -58,6 +62,6 @@ fn ways() -> Vec<Way> {
 }
 
 fn of_all_kills(script: &Script) -> BTreeSet<Site> {
-    let runs = script.troubled(Rule::Either, None, || Trouble::Kill);
+    let runs = script.faulted(Rule::Either, None, || Fault::Kill);
     runs.flat_map(|run| run.unwrap().machine.sites).collect()
 }

@@ -6,8 +6,9 @@ use super::batch_file::{BatchFile, FORMATS};
 use super::change::{Node, ROOT};
 use super::content::Content;
 use super::disk::Disk;
-use super::world::World;
-use crate::names::PublicName;
+use super::environment::Environment;
+use super::stages::STAGES;
+use crate::Spec;
 
 const FOREIGN: [&str; 2] = ["notes.txt", "listing of mine.csv"];
 const FOREIGN_REJECTED: &str = "mended.txt";
@@ -22,14 +23,10 @@ pub(super) fn add_foreign(disk: &mut Disk) {
 }
 
 /// What is public is whole, and what is others' is as it was.
-pub(super) fn are_kept_at_any_time(disk: &Disk, world: &World) -> Result<(), String> {
-    let files = || world.files.values().map(|(file, _)| file);
+pub(super) fn are_kept_at_any_time(disk: &Disk, environment: &Environment) -> Result<(), String> {
+    let files = || environment.files.values().map(|(file, _)| file);
     for (name, node) in disk.children(ROOT) {
-        let Some(stage) =
-            FORMATS.iter().position(|format| PublicName::parse(name.as_ref(), format).is_some())
-        else {
-            continue;
-        };
+        let Some(stage) = stage_of(name) else { continue };
         let text = text(disk, node);
         let Some(file) = files().find(|file| !text.is_empty() && file.text(stage) == text) else {
             return Err(format!("`{name}` is not whole: {text:?}"));
@@ -62,10 +59,8 @@ fn foreign_are_kept(disk: &Disk) -> Result<(), String> {
 }
 
 /// Nothing waits, nothing is in hand, and every record came to one end.
-pub(super) fn are_kept_in_the_end(disk: &Disk, world: &World) -> Result<(), String> {
-    let is_public =
-        |name: &str| FORMATS.iter().any(|format| PublicName::parse(name.as_ref(), format).is_some());
-    if let Some((name, _)) = disk.children(ROOT).find(|(name, _)| is_public(name)) {
+pub(super) fn are_kept_in_the_end(disk: &Disk, environment: &Environment) -> Result<(), String> {
+    if let Some((name, _)) = disk.children(ROOT).find(|(name, _)| stage_of(name).is_some()) {
         return Err(format!("`{name}` still waits"));
     }
     if let Some(left) = in_hand(disk) {
@@ -73,16 +68,16 @@ pub(super) fn are_kept_in_the_end(disk: &Disk, world: &World) -> Result<(), Stri
     }
     let mut documents = BTreeSet::new();
     let mut refused = Vec::new();
-    for (file, must_arrive) in world.files.values() {
-        if *must_arrive || has_arrived(file, disk, world) {
+    for (file, must_arrive) in environment.files.values() {
+        if *must_arrive || has_arrived(file, disk, environment) {
             documents.extend(file.documents());
             refused.extend((0..FORMATS.len()).map(|stage| file.rejected(stage)));
         }
     }
-    if let Some(lost) = documents.iter().find(|document| !world.sent.contains_key(*document)) {
+    if let Some(lost) = documents.iter().find(|document| !environment.sent.contains_key(*document)) {
         return Err(format!("`{lost}` was not sent"));
     }
-    if let Some(made_up) = world.sent.keys().find(|document| !documents.contains(*document)) {
+    if let Some(made_up) = environment.sent.keys().find(|document| !documents.contains(*document)) {
         return Err(format!("`{made_up}` was sent, and never put in"));
     }
     refused.retain(|(lines, _)| !lines.is_empty());
@@ -92,9 +87,7 @@ pub(super) fn are_kept_in_the_end(disk: &Disk, world: &World) -> Result<(), Stri
 fn rejected_are(disk: &Disk, mut expected: Vec<(String, String)>) -> Result<(), String> {
     let all = rejected(disk);
     let mut found = Vec::new();
-    for (name, lines) in
-        all.iter().filter(|(name, _)| FORMATS.iter().any(|f| PublicName::parse(name.as_ref(), f).is_some()))
-    {
+    for (name, lines) in all.iter().filter(|(name, _)| stage_of(name).is_some()) {
         let reasons = all.iter().find(|(other, _)| *other == format!("{name}.reasons"));
         found.push((lines.clone(), reasons.map(|(_, reasons)| reasons.clone()).unwrap_or_default()));
     }
@@ -104,10 +97,11 @@ fn rejected_are(disk: &Disk, mut expected: Vec<(String, String)>) -> Result<(), 
 }
 
 /// One that need not arrive arrives as a whole.
-fn has_arrived(file: &BatchFile, disk: &Disk, world: &World) -> bool {
+fn has_arrived(file: &BatchFile, disk: &Disk, environment: &Environment) -> bool {
     let rejected = rejected(disk);
     let is_rejected = |stage| rejected.iter().any(|(_, text)| *text == file.rejected(stage).0);
-    file.documents().any(|document| world.sent.contains_key(&document)) || (0..FORMATS.len()).any(is_rejected)
+    file.documents().any(|document| environment.sent.contains_key(&document))
+        || (0..FORMATS.len()).any(is_rejected)
 }
 
 /// A claim that is left, by its stage and name.
@@ -125,6 +119,12 @@ fn rejected(disk: &Disk) -> Vec<(String, String)> {
     let directory = disk.children(ROOT).find(|(name, _)| *name == "rejected").map(|(_, node)| node);
     let files = directory.into_iter().flat_map(|directory| disk.children(directory));
     files.map(|(name, node)| (name.to_owned(), text(disk, node))).collect()
+}
+
+/// The stage that takes files of such a name.
+fn stage_of(name: &str) -> Option<usize> {
+    let takes = |spec: &Spec| spec.takes().is_some_and(|format| format.parse(name.as_ref()).is_some());
+    STAGES.iter().position(takes)
 }
 
 fn text(disk: &Disk, node: Node) -> String {

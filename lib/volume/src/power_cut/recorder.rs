@@ -7,13 +7,13 @@ use std::panic::Location;
 use super::change::{Change, Move};
 use super::content::Content;
 use super::directory::Directory;
+use super::environment::Event;
 use super::site::Site;
-use super::world::Deed;
 use crate::Error;
 use crate::fs::Call;
 
 /// What happens to a program at one of its calls.
-pub(super) enum Trouble {
+pub(super) enum Fault {
     /// It is killed before the call.
     Kill,
     /// The call fails, and did nothing.
@@ -24,14 +24,14 @@ pub(super) enum Trouble {
     Pause(Box<dyn FnOnce()>),
 }
 
-/// A program's calls that are troubled, by their numbers, counted from 1.
-pub(super) type Troubles = HashMap<usize, Trouble>;
+/// A program's calls that are faulted, by their numbers, counted from 1.
+pub(super) type Faults = HashMap<usize, Fault>;
 
 /// What happened, in its order.
 #[derive(Debug, Clone)]
-pub(super) enum Event {
+pub(super) enum Recorded {
     Disk(Change),
-    World(Deed),
+    Environment(Event),
 }
 
 /// A call of the protocol.
@@ -48,15 +48,15 @@ pub(super) struct Noted {
 /// What was done so far, and who runs.
 pub(super) struct Machine {
     pub(super) directory: Directory,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Recorded>,
     /// Each call of the protocol that was to be made.
     pub(super) calls: Vec<Noted>,
     /// Where syncs and renames are asked for.
     pub(super) sites: BTreeSet<Site>,
-    /// What programs complained of that nothing troubled.
+    /// What programs complained of that nothing faulted.
     pub(super) complaints: Vec<String>,
-    /// Whether any trouble came.
-    pub(super) was_troubled: bool,
+    /// Whether any fault came.
+    pub(super) was_faulted: bool,
     left_out: Option<Site>,
     pub(super) programs: Vec<Program>,
 }
@@ -65,9 +65,9 @@ pub(super) struct Machine {
 #[derive(Default)]
 pub(super) struct Program {
     calls: usize,
-    troubles: Troubles,
+    faults: Faults,
     is_dead: bool,
-    pub(super) was_troubled: bool,
+    pub(super) was_faulted: bool,
     pub(super) was_paused: bool,
     was_robbed: bool,
     /// The locks that it took itself, if it gets those that others hold, too.
@@ -80,7 +80,7 @@ pub(super) enum Fate {
     Unnoted,
     LeftOut,
     Refused,
-    Troubled(Trouble),
+    Faulted(Fault),
 }
 
 impl Machine {
@@ -91,19 +91,19 @@ impl Machine {
             calls: Vec::new(),
             sites: BTreeSet::new(),
             complaints: Vec::new(),
-            was_troubled: false,
+            was_faulted: false,
             left_out,
             programs: Vec::new(),
         }
     }
 
     /// Notes that a program starts.
-    pub(super) fn begin(&mut self, troubles: Troubles, robs: bool) {
+    pub(super) fn begin(&mut self, faults: Faults, robs: bool) {
         if robs {
             self.programs.iter_mut().for_each(|program| program.was_robbed = true);
         }
         let robs = robs.then(HashSet::new);
-        self.programs.push(Program { troubles, robs, ..Program::default() });
+        self.programs.push(Program { faults, robs, ..Program::default() });
     }
 
     /// The program that runs, unless it is dead.
@@ -128,19 +128,19 @@ impl Machine {
         if is_left_out {
             return Fate::LeftOut;
         }
-        let trouble = program.troubles.remove(&program.calls);
-        self.was_troubled |= trouble.is_some();
-        match trouble {
+        let fault = program.faults.remove(&program.calls);
+        self.was_faulted |= fault.is_some();
+        match fault {
             None => Fate::Made,
-            Some(Trouble::Kill) => {
+            Some(Fault::Kill) => {
                 program.is_dead = true;
                 Fate::Refused
             }
-            Some(trouble) => {
-                let is_pause = matches!(trouble, Trouble::Pause(_));
+            Some(fault) => {
+                let is_pause = matches!(fault, Fault::Pause(_));
                 program.was_paused |= is_pause;
-                program.was_troubled |= !is_pause;
-                Fate::Troubled(trouble)
+                program.was_faulted |= !is_pause;
+                Fate::Faulted(fault)
             }
         }
     }
@@ -158,7 +158,7 @@ impl Machine {
             Call::MakeDirectory(path) => {
                 Change::MadeDirectory(self.directory.made(path, false).expect("it was just made"))
             }
-            Call::Write(file) | Call::MakeReadOnly(file) => {
+            Call::Write(file) | Call::MarkComplete(file) | Call::Reserve(file) => {
                 let Some(node) = self.directory.file(file) else { return };
                 Change::Written(node, Content::of(file).expect("new files can be read"))
             }
@@ -176,23 +176,24 @@ impl Machine {
                 Change::Moved(Move::new(node, Some(place), None))
             }
         };
-        self.events.push(Event::Disk(change));
+        self.events.push(Recorded::Disk(change));
     }
 
     pub(super) fn record_failure(&mut self, call: Call<'_>) {
         if let Call::Sync(file) | Call::SyncData(file) = call {
             let node = self.directory.file(file).expect("it was made here");
-            self.events.push(Event::Disk(Change::SyncFailed(node)));
+            self.events.push(Recorded::Disk(Change::SyncFailed(node)));
         }
     }
 
-    /// A program that nothing troubled has nothing to complain of, and every complaint names act and path.
+    /// A program that nothing faulted has nothing to complain of, and every complaint names act and path.
     pub(super) fn complain(&mut self, error: &Error) {
         let root = self.directory.root().to_owned();
         let Some(program) = self.living() else { return };
         let is_fine = match error {
             Error::Fenced { .. } => program.was_robbed,
-            Error::Io { act, path, .. } => program.was_troubled && !act.is_empty() && path.starts_with(root),
+            Error::NoDirectory { .. } => false,
+            Error::Io { act, path, .. } => program.was_faulted && !act.is_empty() && path.starts_with(root),
         };
         if !is_fine {
             self.complaints.push(format!("{error}: {:?}", std::error::Error::source(error)));

@@ -7,19 +7,19 @@ use super::change::{ROOT, Rule};
 use super::content::Content;
 use super::directory::Directory;
 use super::disk::Disk;
-use super::luck::{How, Luck};
+use super::environment::{Environment, Event};
 use super::machine;
 use super::promises;
-use super::recorder::{Event, Machine, Troubles};
+use super::recorder::{Faults, Machine, Recorded};
+use super::seed::{How, Seed};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
-use super::world::{Deed, World};
 
 /// What there is when the power comes back.
 #[derive(Clone)]
 pub(super) struct State {
     pub(super) disk: Disk,
-    pub(super) world: World,
+    pub(super) environment: Environment,
     pub(super) abilities: Abilities,
 }
 
@@ -32,15 +32,15 @@ pub(super) struct Run {
 impl State {
     /// A data directory in which files wait, and some that are none of ours.
     pub(super) fn new(rule: Rule, abilities: Abilities, files: &[BatchFile]) -> Self {
-        let (mut disk, mut world) = (Disk::new(rule), World::default());
+        let (mut disk, mut environment) = (Disk::new(rule), Environment::default());
         for (index, file) in files.iter().enumerate() {
             let id = if index == 0 { String::new() } else { format!("-{index}") };
             let name = format!("listing{id}.txt");
             disk.hold((ROOT, name), Some(Content::new(&file.text(0))));
-            world.apply(Deed::PutIn(file.clone())).expect("nothing is promised of it yet");
+            environment.apply(Event::PutIn(file.clone())).expect("nothing is promised of it yet");
         }
         promises::add_foreign(&mut disk);
-        State { disk, world, abilities }
+        State { disk, environment, abilities }
     }
 
     /// Runs programs until they are through, and checks what they did on the way.
@@ -64,35 +64,35 @@ impl State {
     /// Runs every stage to its end, undisturbed, and checks that nothing is lost, left or doubled.
     pub(super) fn finish(&self, left_out: Option<&Site>) -> Result<Run, String> {
         let run = self.run(left_out, |root, abilities| {
-            machine::run(Troubles::new(), false, || {
+            machine::run(Faults::new(), false, || {
                 let Some(volume) = abilities.open(root) else { return };
                 Program::Draft(None).work(&volume);
                 (0..STAGES.len()).map(Program::Stage).for_each(|stage| stage.work(&volume));
             });
         })?;
         let end = run.end()?;
-        promises::are_kept_in_the_end(&end.disk, &end.world)?;
+        promises::are_kept_in_the_end(&end.disk, &end.environment)?;
         Ok(run)
     }
 }
 
 impl Run {
     /// What is left of it where the power is cut after so many events.
-    pub(super) fn cut(&self, events: usize, luck: &mut Luck) -> Result<State, String> {
-        let State { mut disk, mut world, abilities } = self.start.clone();
+    pub(super) fn cut(&self, events: usize, seed: &mut Seed) -> Result<State, String> {
+        let State { mut disk, mut environment, abilities } = self.start.clone();
         for event in &self.machine.events[..events] {
             match event.clone() {
-                Event::Disk(change) => disk.apply(change),
-                Event::World(deed) => world.apply(deed)?,
+                Recorded::Disk(change) => disk.apply(change),
+                Recorded::Environment(event) => environment.apply(event)?,
             }
         }
-        let disk = disk.cut(luck);
-        promises::are_kept_at_any_time(&disk, &world)?;
-        Ok(State { disk, world, abilities })
+        let disk = disk.cut(seed);
+        promises::are_kept_at_any_time(&disk, &environment)?;
+        Ok(State { disk, environment, abilities })
     }
 
     /// What is there in the end, without a power cut.
     pub(super) fn end(&self) -> Result<State, String> {
-        self.cut(self.machine.events.len(), &mut Luck::new(How::Everything))
+        self.cut(self.machine.events.len(), &mut Seed::new(How::Everything))
     }
 }

@@ -2,10 +2,10 @@
 
 use super::batch_file::BatchFile;
 use super::change::Rule;
-use super::luck::{How, Luck};
 use super::machine;
-use super::recorder::{Noted, Trouble, Troubles};
+use super::recorder::{Fault, Faults, Noted};
 use super::run::{Run, State};
+use super::seed::{How, Seed};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
 
@@ -16,8 +16,8 @@ pub(super) struct Script {
     abilities: Abilities,
 }
 
-/// One program's trouble: which program, at which of its calls, and what.
-type Accident = (usize, usize, fn() -> Trouble);
+/// One program's fault: which program, at which of its calls, and what.
+type Accident = (usize, usize, fn() -> Fault);
 
 impl Script {
     fn new(files: &[&str], programs: Vec<Program>) -> Self {
@@ -49,14 +49,22 @@ impl Script {
             Script::new(&["0."], vec![Program::Stage(0), Program::GiveBack(0, None)]),
             Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
             Script::new(&["."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
+            Script::new(&["0."], vec![Program::Discard(0), Program::Stage(0)]),
+            Script::new(&["0."], vec![Program::Rest(0), Program::Stage(0)]),
+            Script::delivered_by(Program::Discard(2)),
+            Script::delivered_by(Program::Rest(2)),
             Script::taken_over(),
         ]
     }
 
     /// Delivered by one, or by another that takes over.
     pub(super) fn taken_over() -> Self {
-        let programs = [0, 1, 2, 2].map(Program::Stage).to_vec();
-        Script::new(&["2...2"], programs)
+        Script::delivered_by(Program::Stage(2))
+    }
+
+    fn delivered_by(first: Program) -> Self {
+        let programs = [Program::Stage(0), Program::Stage(1), first, Program::Stage(2)];
+        Script::new(&["2...2"], programs.to_vec())
     }
 
     /// Runs it.
@@ -68,10 +76,9 @@ impl Script {
     ) -> Result<Run, String> {
         State::new(rule, self.abilities, &self.files).run(left_out, |root, abilities| {
             for (index, program) in self.programs.iter().enumerate() {
-                let trouble = accident.filter(|(program, _, _)| *program == index);
-                let troubles: Troubles =
-                    trouble.map(|(_, call, trouble)| (call, trouble())).into_iter().collect();
-                machine::run(troubles, false, || program.clone().run(root, abilities));
+                let fault = accident.filter(|(program, _, _)| *program == index);
+                let faults: Faults = fault.map(|(_, call, fault)| (call, fault())).into_iter().collect();
+                machine::run(faults, false, || program.clone().run(root, abilities));
             }
         })
     }
@@ -94,7 +101,7 @@ impl Script {
             programs += usize::from(call.number == 1);
             programs == killed + 1 && call.act == "write"
         });
-        let kill: fn() -> Trouble = || Trouble::Kill;
+        let kill: fn() -> Fault = || Fault::Kill;
         let accident = first_write.map(|call| (killed, call.number, kill));
         let run = self.run(rule, left_out, accident)?;
         let calls = &run.machine.calls;
@@ -102,36 +109,36 @@ impl Script {
         cut_at_each(&run, &calls[last..], left_out)
     }
 
-    /// Troubles the last program but one at each of its calls in turn, then cuts the power at the end.
-    pub(super) fn trouble_everywhere(
+    /// Faults the last program but one at each of its calls in turn, then cuts the power at the end.
+    pub(super) fn fault_everywhere(
         &self,
         rule: Rule,
         left_out: Option<&Site>,
-        trouble: fn() -> Trouble,
+        fault: fn() -> Fault,
     ) -> Result<(), String> {
-        self.troubled(rule, left_out, trouble).try_for_each(|run| {
+        self.faulted(rule, left_out, fault).try_for_each(|run| {
             let run = run?;
             cut_at(&run, run.machine.events.len(), left_out)
         })
     }
 
-    /// Troubles the last program but one at each of its calls in turn, and finishes what it was about.
-    pub(super) fn finish_in_spite_of(&self, trouble: fn() -> Trouble) -> Result<(), String> {
-        self.troubled(Rule::Either, None, trouble).try_for_each(|run| run?.end()?.finish(None).map(drop))
+    /// Faults the last program but one at each of its calls in turn, and finishes what it was about.
+    pub(super) fn finish_in_spite_of(&self, fault: fn() -> Fault) -> Result<(), String> {
+        self.faulted(Rule::Either, None, fault).try_for_each(|run| run?.end()?.finish(None).map(drop))
     }
 
-    /// Runs in each of which another call of the last program but one is troubled.
-    pub(super) fn troubled(
+    /// Runs in each of which another call of the last program but one is faulted.
+    pub(super) fn faulted(
         &self,
         rule: Rule,
         left_out: Option<&Site>,
-        trouble: fn() -> Trouble,
+        fault: fn() -> Fault,
     ) -> impl Iterator<Item = Result<Run, String>> {
         let runs = (1..).map(move |call| {
-            let run = self.run(rule, left_out, Some((self.programs.len() - 2, call, trouble)));
-            run.map_err(|error| format!("trouble at call {call}: {error}"))
+            let run = self.run(rule, left_out, Some((self.programs.len() - 2, call, fault)));
+            run.map_err(|error| format!("fault at call {call}: {error}"))
         });
-        runs.take_while(|run| !matches!(run, Ok(run) if !run.machine.was_troubled))
+        runs.take_while(|run| !matches!(run, Ok(run) if !run.machine.was_faulted))
     }
 }
 
@@ -146,10 +153,10 @@ fn cut_at_each(run: &Run, calls: &[Noted], left_out: Option<&Site>) -> Result<()
 /// Cuts the power once for each of the ways that differ in one change from all or nothing.
 fn cut_at(run: &Run, events: usize, left_out: Option<&Site>) -> Result<(), String> {
     let cut = |how| {
-        let mut luck = Luck::new(how);
-        let state = run.cut(events, &mut luck).map_err(|error| format!("{how:?}: {error}"))?;
+        let mut seed = Seed::new(how);
+        let state = run.cut(events, &mut seed).map_err(|error| format!("{how:?}: {error}"))?;
         state.finish(left_out).map_err(|error| format!("{how:?}: {error}"))?;
-        Ok::<_, String>(luck.asked())
+        Ok::<_, String>(seed.asked())
     };
     cut(How::Nothing)?;
     let changes = cut(How::Everything)?;

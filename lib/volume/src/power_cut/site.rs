@@ -33,6 +33,11 @@ impl Site {
         Some(Site { at, act: call.act(), what })
     }
 
+    /// Whether this source file asks, of something of this kind.
+    pub(super) fn is(&self, (file, what): (&str, &str)) -> bool {
+        self.at.file().ends_with(file) && self.what == what
+    }
+
     /// Whether the self-test asks: it deletes what it makes, and no file depends on it.
     pub(super) fn is_self_test(at: &Location<'_>) -> bool {
         at.file().ends_with("self_test.rs")

@@ -3,17 +3,17 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::batch_file::{BatchFile, FORMATS};
+use super::batch_file::BatchFile;
+use super::environment::Event;
 use super::machine;
 use super::worker::{Worker, volume_error};
-use super::world::Deed;
 use crate::{Claim, Error, Spec, Volume};
 
-pub(super) const DRAFTS: Spec = Spec { name: "getdata", input: None, output: Some("txt") };
+pub(super) const DRAFTS: Spec = Spec { name: "getdata", stem: "listing", input: None, output: Some("txt") };
 pub(super) const STAGES: [Spec; 3] = [
-    Spec { name: "text-to-csv", input: Some("txt"), output: Some("csv") },
-    Spec { name: "csv-to-json", input: Some("csv"), output: Some("json") },
-    Spec { name: "json-to-api", input: Some("json"), output: None },
+    Spec { name: "text-to-csv", stem: "listing", input: Some("txt"), output: Some("csv") },
+    Spec { name: "csv-to-json", stem: "listing", input: Some("csv"), output: Some("json") },
+    Spec { name: "json-to-api", stem: "listing", input: Some("json"), output: None },
 ];
 
 /// More than the calls of one program that fail.
@@ -39,6 +39,10 @@ pub(super) enum Program {
     Stage(usize),
     /// The stage of this number gives its first batch back, whose name someone may have taken meanwhile.
     GiveBack(usize, Option<BatchFile>),
+    /// The stage of this number works on its first batch, in vain.
+    Discard(usize),
+    /// The stage of this number, whose first batch rests once before it is done.
+    Rest(usize),
     /// Writes a file, unless it is only to tidy up, and publishes it or thinks better of it.
     Draft(Option<(BatchFile, bool)>),
 }
@@ -58,15 +62,19 @@ impl Program {
             Program::Stage(stage) => {
                 Worker::new(volume, stage).run(usize::MAX, |worker, claim| worker.work(claim))
             }
+            Program::Discard(stage) => {
+                Worker::new(volume, stage).run(1, |worker, claim| worker.process(claim)?.0.discard());
+            }
+            Program::Rest(stage) => Worker::new(volume, stage).run(usize::MAX, Worker::rest_or_work),
             Program::GiveBack(stage, file) => {
                 let give_back = |_: &mut Worker, claim: Claim| {
                     if let (Some(name), Some(file)) = (claim.source.clone(), &file) {
-                        machine::note(Deed::PutIn(file.clone()));
+                        machine::note(Event::PutIn(file.clone()));
                         machine::drop_in(&name, &file.text(stage));
                     }
-                    let waiting = volume.waiting(FORMATS[stage])?;
+                    let waiting = volume.waiting(STAGES[stage])?;
                     claim.put_back()?;
-                    if machine::is_undisturbed() && volume.waiting(FORMATS[stage])? == waiting {
+                    if machine::is_undisturbed() && volume.waiting(STAGES[stage])? == waiting {
                         machine::give_up("what was given back is not there");
                     }
                     Ok(())
@@ -92,8 +100,8 @@ fn draft(volume: &Volume, file: Option<(BatchFile, bool)>) -> Result<(), Error> 
     if !is_wanted {
         return draft.discard();
     }
-    machine::note(Deed::Begun(file.clone()));
+    machine::note(Event::Begun(file.clone()));
     draft.publish()?;
-    machine::note(Deed::Published(file));
+    machine::note(Event::Published(file));
     Ok(())
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::batch_file::{converted, is_refused};
 use super::delivery::deliver;
+use super::environment::{DocumentKey, Event};
 use super::machine;
 use super::stages::STAGES;
-use super::world::{Deed, DocumentKey};
-use crate::{Batch, Claim, Commit, Error, Inbox, Next, Taken, Volume};
+use crate::{Batch, Claim, Commit, Error, Next, Scanner, Taken, Volume};
 
 /// No run needs as many looks, and none as long a pause.
 const MOST_LOOKS: usize = 100;
@@ -17,13 +17,14 @@ const LONG: Duration = Duration::from_secs(100);
 /// A stage at work.
 pub(super) struct Worker {
     stage: usize,
-    inbox: Inbox,
+    scanner: Scanner,
+    has_rested: bool,
 }
 
 impl Worker {
     pub(super) fn new(volume: &Volume, stage: usize) -> Self {
-        let inbox = Inbox::new(volume.clone(), STAGES[stage], Duration::ZERO, Duration::ZERO);
-        Worker { stage, inbox }
+        let scanner = Scanner::new(volume.clone(), STAGES[stage], Duration::ZERO, Duration::ZERO);
+        Worker { stage, scanner, has_rested: false }
     }
 
     /// Takes up to `batches` that are not committed yet, and waits for nothing but by the clock that it turns itself.
@@ -33,7 +34,7 @@ impl Worker {
             if machine::is_dead() || batches == 0 {
                 return;
             }
-            let (batch, done) = match self.inbox.next(now) {
+            let (batch, done) = match self.scanner.next(now) {
                 Ok(Next::Nothing { again: None }) => return,
                 Ok(Next::Nothing { again: Some(again) }) => {
                     now = again;
@@ -44,13 +45,13 @@ impl Worker {
                     (claim.id(), work(&mut self, claim))
                 }
                 Ok(Next::Taken(Taken::Committed(committed))) => {
-                    (committed.id(), committed.hand_on().map(|_| ()))
+                    (committed.id(), committed.publish().map(|_| ()))
                 }
                 Err(error) => (String::new(), Err(error)),
             };
             if let Err(error) = done {
                 machine::complain(&error);
-                self.inbox.failed(&batch, now);
+                self.scanner.failed(&batch, now);
                 now += LONG;
             }
         }
@@ -59,20 +60,39 @@ impl Worker {
 
     /// Converts a batch, or delivers it, and hands it on.
     pub(super) fn work(&mut self, claim: Claim) -> Result<(), Error> {
+        let (batch, sent) = self.process(claim)?;
+        match batch.commit()? {
+            Commit::Done(committed) => {
+                machine::note(Event::Saved(sent));
+                committed.publish()?;
+            }
+            Commit::Changed(claim) => self.scanner.defer(claim),
+        }
+        Ok(())
+    }
+
+    /// Works on a batch up to its commit; returns what was sent of it. What was made of one that fails is deleted.
+    pub(super) fn process(&mut self, claim: Claim) -> Result<(Batch, Vec<DocumentKey>), Error> {
         let mut batch = claim.begin()?;
         let is_last = self.stage + 1 == STAGES.len();
         let done = if is_last { deliver(&mut batch, self.stage) } else { self.convert(&mut batch) };
-        let sent = match done {
-            Ok(sent) => sent,
-            Err(error) => return Err(batch.still_ours().err().unwrap_or(error)),
-        };
-        match batch.commit()? {
-            Commit::Done(committed) => {
-                machine::note(Deed::Saved(sent));
-                committed.hand_on()?;
+        match done {
+            Ok(sent) => Ok((batch, sent)),
+            Err(error) => {
+                batch.still_ours()?;
+                batch.discard()?;
+                Err(error)
             }
-            Commit::Changed(claim) => self.inbox.hold(claim),
         }
+    }
+
+    /// Has the first batch rest when all but its commit is done.
+    pub(super) fn rest_or_work(&mut self, claim: Claim) -> Result<(), Error> {
+        if std::mem::replace(&mut self.has_rested, true) {
+            return self.work(claim);
+        }
+        let (batch, _) = self.process(claim)?;
+        self.scanner.rest(batch.rest(), Instant::now());
         Ok(())
     }
 

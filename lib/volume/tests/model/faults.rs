@@ -7,9 +7,9 @@ use crate::state::State;
 impl Protocol {
     pub(crate) fn add_faults(&self, state: &State, steps: &mut Steps) {
         for (worker, who) in state.workers.iter().enumerate() {
-            if state.faults.crashes && !who.has_crashed && !who.is_idle() {
+            if state.faults.kills && !who.was_killed && !who.is_idle() {
                 let mut next = state.clone();
-                next.workers[worker].has_crashed = true;
+                next.workers[worker].was_killed = true;
                 self.turn(&mut next, worker).release();
                 steps.push((Event::Crash { worker }, true, next));
             }

@@ -1,4 +1,4 @@
-//! The file protocol as a model, explored in all its interleavings, with crashes, owners that are only thought dead,
+//! The file protocol as a model, explored in all its interleavings, with kills, owners that are only thought dead,
 //! and power cuts.
 //!
 //! Layout:
@@ -10,7 +10,7 @@
 //! - `configurations.rs` where it holds; `mutations.rs` what it does not hold without
 //!
 //! Not in it: times (every pause can be too short), the order of files, calls that fail and those that fail only by
-//! what they report, claims held while others are worked on, files that are given back, a file system without
+//! what they report, claims deferred or resting while others are worked on, files that are given back, a file system without
 //! `RENAME_NOREPLACE`, and a power cut of the volume alone that workers elsewhere live through. A file holds one
 //! document for the API, which refuses none.
 

@@ -64,8 +64,8 @@ const NEEDED: &[(Mutation, Protocol, &str)] = &[
     (FindOutput, TWO, LOST),
     (Skip(&[Pc::Commit]), TWO, LOST),
     (Skip(&[Pc::DropInput]), CUT_DELIVERER, TWICE),
-    (Skip(&[Pc::HandOnReasons]), TWO, REJECTED_LOST),
-    (Skip(&[Pc::HandOnRejected]), TWO, REJECTED_LOST),
+    (Skip(&[Pc::PublishReasons]), TWO, REJECTED_LOST),
+    (Skip(&[Pc::PublishRejected]), TWO, REJECTED_LOST),
     (NoReplace, TWO_FILES, "a public file is overwritten"),
     (Skip(&[Pc::ClearAll]), DELIVERERS, STRANDED),
     (Skip(&[Pc::DropLock]), TWO, STRANDED),
@@ -88,7 +88,7 @@ const NEEDED: &[(Mutation, Protocol, &str)] = &[
     (Skip(&[Pc::SyncJournal]), CUT_DELIVERER, AGAIN),
     (Skip(&[Pc::SyncJournalName]), CUT_DELIVERER, AGAIN),
     (Skip(&[Pc::SyncDropped]), CUT_DELIVERER, TWICE),
-    (Skip(&[Pc::SyncHandedOn]), CUT_CONVERTER, REJECTED_LOST),
+    (Skip(&[Pc::SyncRejectedPublished]), CUT_CONVERTER, REJECTED_LOST),
     (Skip(&[Pc::SyncPublished]), CUT_CONVERTER, LOST),
 ];
 
@@ -125,6 +125,7 @@ fn the_protocol_fails_without_any_of_the_steps_that_it_needs() {
 }
 
 #[test]
+#[ignore = "for just nightly: nothing of what it looks for can break a promise"]
 fn what_the_protocol_does_besides_is_known() {
     for (without, protocols, reason) in NOT_NEEDED {
         println!("{without:?}: {reason}");

@@ -116,7 +116,7 @@ impl Protocol {
         }
     }
 
-    /// `Inbox::next`, `Volume::recover_drafts` and `Volume::begin_draft`, in any order and at any time.
+    /// `Scanner::next`, `Volume::recover_drafts` and `Volume::begin_draft`, in any order and at any time.
     fn choices_of_idle(&self, state: &State, worker: Worker) -> Vec<Choice> {
         let orphans = (0..CLAIMS).filter(|claim| self.may_be_orphan(state, *claim, worker.stage));
         let mut choices: Vec<_> = orphans.map(Choice::TakeOver).collect();
@@ -148,7 +148,7 @@ impl Protocol {
         !self.coarse || self.lacks(Mutation::Lock) || !state.is_held(small(claim), lock, usize::MAX)
     }
 
-    /// `Inbox::try_file`: `complete::look`
+    /// `Scanner::try_file`: `complete::look`
     fn looks_complete(&self, state: &State, extension: u8, name: Public) -> bool {
         let content = Content::of(state.disk.seen.get(Place::public(extension, name)));
         content.is_some_and(|content| !self.leases || !state.has_open(content.file))

@@ -51,12 +51,12 @@ pub(crate) enum Pc {
     NameJournal,
     SyncJournalName,
     DropOlderJournal,
-    // hand on
+    // publish
     DropInput,
     SyncDropped,
-    HandOnReasons,
-    HandOnRejected,
-    SyncHandedOn,
+    PublishReasons,
+    PublishRejected,
+    SyncRejectedPublished,
     LookForName,
     Publish,
     SyncPublished,
@@ -70,7 +70,7 @@ pub(crate) enum Pc {
 pub(crate) struct Worker {
     pub(crate) stage: u8,
     pub(crate) pc: Pc,
-    pub(crate) has_crashed: bool,
+    pub(crate) was_killed: bool,
     pub(crate) claim: u8,
     /// The generation in the paths that it knows.
     pub(crate) generation: u8,
@@ -99,7 +99,7 @@ impl Worker {
         Worker {
             stage,
             pc: Pc::Idle,
-            has_crashed: false,
+            was_killed: false,
             claim: NO_CLAIM,
             generation: 0,
             lock: 0,
@@ -143,8 +143,8 @@ pub(crate) struct Person {
 /// What is left to go wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Faults {
-    /// Whether each worker may crash, once.
-    pub(crate) crashes: bool,
+    /// Whether each worker may kill, once.
+    pub(crate) kills: bool,
     /// Locks that a network file system takes from an owner that it thinks dead.
     pub(crate) lost_locks: u8,
     pub(crate) cuts: u8,

@@ -4,9 +4,9 @@
 //! between two system calls goes with the first. Errors end as they do there: the claim is let go.
 
 mod claim;
+mod committed;
 mod convert;
 mod deliver;
-mod hand_on;
 mod order;
 mod take_over;
 
@@ -103,8 +103,8 @@ impl Turn<'_> {
     fn finds_nothing(&self) -> bool {
         let slot = match self.worker().pc {
             Pc::DropInput => Slot::Input,
-            Pc::HandOnReasons => Slot::Reasons,
-            Pc::HandOnRejected => Slot::Rejected,
+            Pc::PublishReasons => Slot::Reasons,
+            Pc::PublishRejected => Slot::Rejected,
             _ => return false,
         };
         !self.protocol.has_cuts() && !self.has(slot)
@@ -114,14 +114,14 @@ impl Turn<'_> {
     fn forget(&mut self) {
         let me = self.me();
         match me.pc {
-            Pc::SyncCommit | Pc::DropInput | Pc::SyncDropped | Pc::HandOnReasons => {
+            Pc::SyncCommit | Pc::DropInput | Pc::SyncDropped | Pc::PublishReasons => {
                 (me.judged, me.read, me.was_cleared) = (0, 0, false);
             }
             Pc::LookForName => me.any_rejected = false,
             Pc::SyncPublished => (me.own_name, me.plain) = (false, false),
             Pc::ClearAll | Pc::DropLock => {
-                let Worker { stage, pc, has_crashed, claim, generation, lock, is_locked, .. } = *me;
-                *me = Worker { pc, has_crashed, claim, generation, lock, is_locked, ..Worker::new(stage) };
+                let Worker { stage, pc, was_killed, claim, generation, lock, is_locked, .. } = *me;
+                *me = Worker { pc, was_killed, claim, generation, lock, is_locked, ..Worker::new(stage) };
             }
             _ => {}
         }
@@ -133,7 +133,7 @@ impl Turn<'_> {
         let all = self.protocol.faults;
         left.lost_locks < all.lost_locks
             || left.cuts < all.cuts
-            || self.state.workers.iter().any(|worker| worker.has_crashed)
+            || self.state.workers.iter().any(|worker| worker.was_killed)
     }
 
     fn act(&mut self, choice: Choice) {
@@ -163,11 +163,11 @@ impl Turn<'_> {
             | Pc::NameJournal
             | Pc::DropOlderJournal => self.deliver(pc, choice),
             Pc::DropInput
-            | Pc::HandOnReasons
-            | Pc::HandOnRejected
+            | Pc::PublishReasons
+            | Pc::PublishRejected
             | Pc::LookForName
             | Pc::Publish
-            | Pc::ClearAll => self.hand_on(pc),
+            | Pc::ClearAll => self.publish_committed(pc),
             _ => self.convert(pc),
         }
     }
@@ -195,9 +195,9 @@ impl Turn<'_> {
 
     /// The claim is dropped, or its owner has died: the kernel frees the lock.
     pub(crate) fn release(&mut self) {
-        let Worker { stage, has_crashed, .. } = self.worker();
+        let Worker { stage, was_killed, .. } = self.worker();
         let claim = usize::from(self.worker().claim);
-        *self.me() = Worker { has_crashed, ..Worker::new(stage) };
+        *self.me() = Worker { was_killed, ..Worker::new(stage) };
         if claim < CLAIMS {
             self.state.renumber(claim);
         }
@@ -215,7 +215,7 @@ impl Turn<'_> {
         Place::claim(usize::from(self.worker().claim), slot)
     }
 
-    /// `Claim::own_path`
+    /// `Claim::own`
     pub(crate) fn own(&self, own: Own) -> Place {
         if own == Own::Output && self.protocol.lacks(Mutation::OwnOutput) {
             return self.at(Slot::Output);

@@ -7,7 +7,7 @@ use volume::{Spec, Volume};
 
 use crate::support::*;
 
-const DRAFT: Spec = Spec { name: "getdata", input: None, output: Some("txt") };
+const DRAFT: Spec = Spec { name: "getdata", stem: "listing", input: None, output: Some("txt") };
 
 #[test]
 fn two_drafts_at_once_are_both_published() {
@@ -21,7 +21,7 @@ fn two_drafts_at_once_are_both_published() {
     let names = drafts.map(|draft| draft.publish().unwrap().unwrap());
     assert_eq!(names[0], "listing.txt");
     assert!(names[1].starts_with("listing-"));
-    assert_eq!(volume.waiting("txt").unwrap(), 2);
+    assert_eq!(volume.waiting(DRAFT).unwrap(), 2);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tempfile::TempDir;
 use volume::{Commit, Taken};
 
 use crate::support::*;
@@ -19,10 +21,10 @@ fn each_of_hundreds_of_files_is_processed_once_by_many_workers() {
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                let mut inbox = inbox(&directory);
+                let mut scanner = scanner(&directory);
                 start.wait();
                 while converted.load(Ordering::SeqCst) < FILES {
-                    converted.fetch_add(drain(&mut inbox), Ordering::SeqCst);
+                    converted.fetch_add(drain(&mut scanner), Ordering::SeqCst);
                 }
             });
         }
@@ -48,7 +50,7 @@ fn many_replicas_may_start_on_a_fresh_volume_at_once() {
             for _ in 0..REPLICAS {
                 scope.spawn(|| {
                     start.wait();
-                    assert_eq!(take(&mut inbox(&directory)).map(|_| ()), None);
+                    assert_eq!(take(&mut scanner(&directory)).map(|_| ()), None);
                 });
             }
         });
@@ -65,9 +67,9 @@ fn one_of_many_workers_wins_a_claim() {
         // Claims are held until everyone has tried.
         let claims: Vec<Option<Taken>> = std::thread::scope(|scope| {
             let worker = || {
-                let mut inbox = inbox(&directory);
+                let mut scanner = scanner(&directory);
                 start.wait();
-                take(&mut inbox)
+                take(&mut scanner)
             };
             let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
@@ -86,21 +88,21 @@ fn files_are_taken_plain_name_first_then_by_id_and_published_in_that_order() {
         drop_file(&directory, name, content);
     }
     drop_file(&directory, "listing-zzz.csv", "0");
-    assert_eq!(drain(&mut inbox(&directory)), 4);
+    assert_eq!(drain(&mut scanner(&directory)), 4);
     assert_eq!(published(&directory), ["0", "1", "1.5", "2", "3"]);
 }
 
 #[test]
 fn a_file_that_is_open_for_writing_is_taken_after_its_close_only() {
     let directory = directory();
-    let mut inbox = inbox(&directory);
+    let mut scanner = scanner(&directory);
     let mut writer = File::create(directory.path().join("listing-1.txt")).unwrap();
     writer.write_all(b"half").unwrap();
     drop_file(&directory, "listing-2.txt", "behind");
-    assert_eq!(drain(&mut inbox), 1, "it holds up nothing behind it");
+    assert_eq!(drain(&mut scanner), 1, "it holds up nothing behind it");
     writer.write_all(b" and half").unwrap();
     drop(writer);
-    assert_eq!(drain(&mut inbox), 1);
+    assert_eq!(drain(&mut scanner), 1);
     assert_eq!(published(&directory), ["behind", "half and half"]);
 }
 
@@ -114,19 +116,19 @@ fn a_file_that_changes_while_it_is_read_is_read_anew() {
     ];
     for change in changes {
         let directory = directory();
-        let mut inbox = inbox(&directory);
+        let mut scanner = scanner(&directory);
         drop_file(&directory, "listing.txt", "first");
-        let claim = take_ready(&mut inbox);
+        let claim = take_ready(&mut scanner);
         let input = claims(&directory).join(claim.id()).join("input");
         let mut writer = File::options().append(true).open(&input).unwrap();
         let batch = copy(claim);
         change(&mut writer);
         let Commit::Changed(claim) = batch.commit().unwrap() else { panic!("committed half a file") };
-        inbox.hold(claim);
-        assert!(take(&mut inbox).is_none(), "its writer is not done");
+        scanner.defer(claim);
+        assert!(take(&mut scanner).is_none(), "its writer is not done");
         drop(writer);
         let expected = fs::read_to_string(&input).unwrap();
-        assert_eq!(drain(&mut inbox), 1);
+        assert_eq!(drain(&mut scanner), 1);
         assert_eq!(published(&directory), [expected]);
         assert_nothing_in_hand(&directory);
     }
@@ -136,15 +138,15 @@ fn a_file_that_changes_while_it_is_read_is_read_anew() {
 fn another_content_has_another_key_and_no_journal() {
     let directory = directory();
     drop_file(&directory, "listing.txt", "x\n");
-    let mut inbox = inbox(&directory);
-    let mut batch = take_ready(&mut inbox).begin().unwrap();
+    let mut scanner = scanner(&directory);
+    let mut batch = take_ready(&mut scanner).begin().unwrap();
     let key = batch.key().to_owned();
-    batch.create_journal(&mut |_| Ok(())).unwrap();
+    batch.create_journal(&mut |_| Ok(()), 0).unwrap().append(b"").unwrap();
     let input = claims(&directory).join(batch.id()).join("input");
     File::options().append(true).open(input).unwrap().write_all(b"y\n").unwrap();
     let Commit::Changed(claim) = batch.commit().unwrap() else { panic!("committed half a file") };
-    inbox.hold(claim);
-    let anew = take_ready(&mut inbox).begin().unwrap();
+    scanner.defer(claim);
+    let anew = take_ready(&mut scanner).begin().unwrap();
     assert_ne!(anew.key(), key);
     assert!(anew.journal().unwrap().is_none());
 }
@@ -155,7 +157,7 @@ fn what_is_published_is_read_only_and_never_overwrites() {
     let directory = directory();
     drop_file(&directory, "listing.csv", "theirs");
     drop_file(&directory, "listing.txt", "ours");
-    drain(&mut inbox(&directory));
+    drain(&mut scanner(&directory));
     assert_eq!(published(&directory), ["theirs", "ours"]);
     let modes = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap());
     let ours = modes.filter(|entry| entry.file_name().to_str().unwrap().starts_with("listing-"));
@@ -168,13 +170,13 @@ fn what_is_published_is_read_only_and_never_overwrites() {
 fn rejected_files_stand_beside_their_reasons_and_can_go_through_again() {
     let directory = directory();
     drop_file(&directory, "listing.txt", "bad\n");
-    let mut inbox = inbox(&directory);
-    let mut batch = take_ready(&mut inbox).begin().unwrap();
+    let mut scanner = scanner(&directory);
+    let mut batch = take_ready(&mut scanner).begin().unwrap();
     batch.rejected.start(1, "two\nlines").unwrap();
     batch.rejected.piece(b"bad").unwrap();
     batch.rejected.end().unwrap();
     let Commit::Done(committed) = batch.commit().unwrap() else { panic!("the input changed") };
-    assert_eq!(committed.hand_on().unwrap().published, None, "an empty output is not published");
+    assert_eq!(committed.publish().unwrap().name, None, "an empty output is not published");
     let mut names: Vec<_> =
         fs::read_dir(directory.path().join("rejected")).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
@@ -184,8 +186,30 @@ fn rejected_files_stand_beside_their_reasons_and_can_go_through_again() {
     assert_eq!(fs::read(reasons).unwrap(), b"1: two lines\n");
     fs::write(rejected, "mended\n").unwrap();
     fs::rename(rejected, directory.path().join(rejected.file_name().unwrap())).unwrap();
-    assert_eq!(drain(&mut inbox), 1);
+    assert_eq!(drain(&mut scanner), 1);
     assert_eq!(published(&directory), ["mended\n"]);
+}
+
+#[test]
+fn a_directory_of_ours_that_becomes_a_link_is_not_followed_and_one_that_is_removed_is_made_anew() {
+    let reject = |directory: &TempDir, replace: &dyn Fn(&Path)| {
+        drop_file(directory, "listing.txt", "bad\n");
+        let mut batch = take_ready(&mut scanner(directory)).begin().unwrap();
+        batch.rejected.start(1, "bad").unwrap();
+        batch.rejected.piece(b"bad").unwrap();
+        batch.rejected.end().unwrap();
+        let Commit::Done(committed) = batch.commit().unwrap() else { panic!("the input changed") };
+        fs::remove_dir(directory.path().join("rejected")).unwrap();
+        replace(&directory.path().join("rejected"));
+        committed.publish()
+    };
+    let (elsewhere, linked) = (tempfile::tempdir().unwrap(), directory());
+    let link = |rejected: &Path| std::os::unix::fs::symlink(elsewhere.path(), rejected).unwrap();
+    assert!(reject(&linked, &link).unwrap_err().to_string().contains("rejected"));
+    assert_eq!(files(elsewhere.path()), Vec::<String>::new());
+    let removed = directory();
+    reject(&removed, &|_| {}).unwrap();
+    assert_eq!(files(&removed.path().join("rejected")).len(), 2);
 }
 
 #[test]
@@ -197,7 +221,7 @@ fn what_is_no_file_is_left_alone_and_blocks_nothing() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     drop_file(&directory, "listing-4.txt", "behind");
     drop_file(&directory, "listing-../../x.txt".replace('/', "_").as_str(), "not a public name");
-    assert_eq!(drain(&mut inbox(&directory)), 1);
+    assert_eq!(drain(&mut scanner(&directory)), 1);
     assert_eq!(published(&directory), ["behind"]);
     assert!(fs::symlink_metadata(directory.path().join("listing-2.txt")).unwrap().is_symlink());
 }

@@ -8,5 +8,7 @@
 
 mod drafts;
 mod files;
+mod full;
+mod fuse;
 mod recovery;
 mod support;

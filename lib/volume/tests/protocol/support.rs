@@ -1,4 +1,4 @@
-//! Workers that claim, convert (here: copy) and hand on.
+//! Workers that claim, convert (here: copy) and publish.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use volume::{Batch, Claim, Commit, Inbox, Next, Spec, Taken, Volume};
+use volume::{Batch, Claim, Commit, Next, Scanner, Spec, Taken, Volume};
 
-pub(crate) const SPEC: Spec = Spec { name: "copy", input: Some("txt"), output: Some("csv") };
+pub(crate) const SPEC: Spec = Spec { name: "copy", stem: "listing", input: Some("txt"), output: Some("csv") };
 pub(crate) const ID: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 
 pub(crate) fn directory() -> TempDir {
@@ -17,24 +17,27 @@ pub(crate) fn directory() -> TempDir {
     directory
 }
 
-pub(crate) fn inbox(directory: &TempDir) -> Inbox {
-    let volume = Volume::open(directory.path()).unwrap();
-    Inbox::new(volume, SPEC, Duration::ZERO, Duration::from_secs(2))
+pub(crate) fn scanner(directory: &TempDir) -> Scanner {
+    scanner_on(&Volume::open(directory.path()).unwrap(), Duration::ZERO)
+}
+
+pub(crate) fn scanner_on(volume: &Volume, settle: Duration) -> Scanner {
+    Scanner::new(volume.clone(), SPEC, settle, Duration::from_secs(2))
 }
 
 /// Takes the next batch, time passing as quickly as need be.
-pub(crate) fn take(inbox: &mut Inbox) -> Option<Taken> {
+pub(crate) fn take(scanner: &mut Scanner) -> Option<Taken> {
     let mut now = Instant::now();
     loop {
-        match inbox.next(now).unwrap() {
+        match scanner.next(now).unwrap() {
             Next::Taken(taken) => return Some(taken),
             Next::Nothing { again } => now = again?,
         }
     }
 }
 
-pub(crate) fn take_ready(inbox: &mut Inbox) -> Claim {
-    match take(inbox) {
+pub(crate) fn take_ready(scanner: &mut Scanner) -> Claim {
+    match take(scanner) {
         Some(Taken::Ready(claim)) => claim,
         other => panic!("no batch to convert: {other:?}"),
     }
@@ -49,9 +52,9 @@ pub(crate) fn copy(claim: Claim) -> Batch {
 }
 
 /// Does all that there is to do; returns how many batches were converted.
-pub(crate) fn drain(inbox: &mut Inbox) -> usize {
+pub(crate) fn drain(scanner: &mut Scanner) -> usize {
     let mut converted = 0;
-    while let Some(taken) = take(inbox) {
+    while let Some(taken) = take(scanner) {
         let committed = match taken {
             Taken::Committed(committed) => committed,
             Taken::Ready(claim) => {
@@ -62,15 +65,18 @@ pub(crate) fn drain(inbox: &mut Inbox) -> usize {
                 }
             }
         };
-        committed.hand_on().unwrap();
+        committed.publish().unwrap();
     }
     converted
 }
 
 /// The contents of the published files, in the order of their names.
 pub(crate) fn published(directory: &TempDir) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    published_in(directory.path())
+}
+
+pub(crate) fn published_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
     // By stem: the plain name comes first, and ids in byte order.
     names.sort_by_key(|path| path.file_stem().unwrap().to_owned());

@@ -36,7 +36,7 @@ impl Turn<'_> {
         self.go(Pc::MakeLock);
     }
 
-    /// `lock_new`: `fs::create_new`
+    /// `lock_new`: `NewFile::create`
     pub(super) fn make_lock(&mut self, next: Pc) {
         if !self.is_ours() || self.has(Slot::Lock) {
             return self.release();

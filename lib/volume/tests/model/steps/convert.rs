@@ -1,4 +1,4 @@
-//! `inbox.rs`, `batch.rs`, `rejected.rs`: from the input's judgement to the commit.
+//! `scanner.rs`, `batch.rs`, `rejected.rs`: from the input's judgement to the commit.
 
 use super::{CONVERT, DELIVER, Turn};
 use crate::disk::Change;
@@ -14,7 +14,7 @@ impl Turn<'_> {
             return self.release();
         }
         match pc {
-            // `Inbox::take`, `judge_orphan`, `next_held`: who has it open is waited for
+            // `Scanner::take`, `judge_orphan`, `next_deferred`: who has it open is waited for
             Pc::Judge => {
                 self.me().judged = self.version();
                 self.go(Pc::Clear);
@@ -44,7 +44,7 @@ impl Turn<'_> {
         me.stage == CONVERT && me.file == 0 && me.read == 1
     }
 
-    /// `Claim::begin`: `clear(&[INPUT, JOURNAL])`, a file at a time
+    /// `Claim::begin`: `clear_attempt`, a file at a time
     fn clear_for_begin(&mut self) {
         if let Some(slot) = self.left_over(true) {
             self.me().was_cleared = true;
@@ -53,7 +53,7 @@ impl Turn<'_> {
         self.go(Pc::Read);
     }
 
-    /// `Claim::clear`: what it finds first; `begins`: but for input and journal
+    /// `ClaimDirectory::clear`: what it finds first; `begins`: but for input and journal
     pub(super) fn left_over(&self, begins: bool) -> Option<Slot> {
         let kinds: &[Own] = if begins {
             &[Own::Output, Own::Rejected, Own::Reasons]
@@ -81,7 +81,7 @@ impl Turn<'_> {
         self.go(if deliver { Pc::ReadJournal } else { Pc::MakeOutput });
     }
 
-    /// `Output::file`: `fs::create_new`
+    /// `Output::file`: `NewFile::create`
     fn make_output(&mut self) {
         let next = if self.has_rejects() { Pc::MakeRejected } else { Pc::Write };
         self.make_own(Own::Output, next);

@@ -57,7 +57,7 @@ impl Turn<'_> {
         self.state.key[file] = claim;
     }
 
-    /// `journal::create`: those before it
+    /// `Journal::append`, the first: those before it
     fn drop_older_journal(&mut self) {
         self.state.promises.journaled[usize::from(self.worker().file)] = true;
         let mut owners = 1..self.worker().generation;

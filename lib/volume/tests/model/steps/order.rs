@@ -14,7 +14,7 @@ pub(super) fn synced(pc: Pc) -> Option<Synced> {
     Some(match pc {
         Pc::SyncClaims | Pc::SyncOrphans => Synced::Directory(Directory::Claims),
         Pc::SyncTaken | Pc::SyncPublished => Synced::Directory(Directory::Data),
-        Pc::SyncHandedOn => Synced::Directory(Directory::Rejected),
+        Pc::SyncRejectedPublished => Synced::Directory(Directory::Rejected),
         Pc::SyncOrphan | Pc::SyncBeforeCommit | Pc::SyncCommit | Pc::SyncJournalName | Pc::SyncDropped => {
             Synced::Directory(Directory::Claim(0))
         }
@@ -52,10 +52,10 @@ pub(super) fn behind(pc: Pc, stage: u8) -> Pc {
         Pc::SyncJournal => Pc::NameJournal,
         Pc::SyncJournalName => Pc::DropOlderJournal,
         Pc::DropOlderJournal => Pc::MakeOutput,
-        Pc::DropInput | Pc::SyncDropped => Pc::HandOnReasons,
-        Pc::HandOnReasons => Pc::HandOnRejected,
-        Pc::HandOnRejected => Pc::LookForName,
-        Pc::SyncHandedOn => Pc::LookForName,
+        Pc::DropInput | Pc::SyncDropped => Pc::PublishReasons,
+        Pc::PublishReasons => Pc::PublishRejected,
+        Pc::PublishRejected => Pc::LookForName,
+        Pc::SyncRejectedPublished => Pc::LookForName,
         Pc::SyncPublished => Pc::ClearAll,
         Pc::ClearAll => Pc::DropLock,
         Pc::DropLock => Pc::RemoveDirectory,

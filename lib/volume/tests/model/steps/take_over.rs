@@ -1,4 +1,4 @@
-//! `claim.rs`: an orphan taken over.
+//! `take_over.rs`: an orphan taken over.
 
 use super::{Choice, Turn, directory_value};
 use crate::mutations::Mutation;

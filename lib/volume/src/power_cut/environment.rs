@@ -9,7 +9,7 @@ pub(super) type DocumentKey = (String, usize);
 
 /// Something done that outlasts a power cut.
 #[derive(Debug, Clone)]
-pub(super) enum Deed {
+pub(super) enum Event {
     /// Someone put in a file: all of it has to arrive.
     PutIn(BatchFile),
     /// A file is begun that may be published, or not.
@@ -26,7 +26,7 @@ pub(super) enum Deed {
 
 /// What is known outside of the volume.
 #[derive(Debug, Clone, Default)]
-pub(super) struct World {
+pub(super) struct Environment {
     /// Every file, and whether it has to arrive.
     pub(super) files: BTreeMap<String, (BatchFile, bool)>,
     /// The key that every document was sent with.
@@ -35,19 +35,19 @@ pub(super) struct World {
     saved: BTreeSet<DocumentKey>,
 }
 
-impl World {
-    /// Does a deed; the error says which promise it breaks.
-    pub(super) fn apply(&mut self, deed: Deed) -> Result<(), String> {
-        match deed {
-            Deed::PutIn(file) | Deed::Published(file) => {
+impl Environment {
+    /// Does a event; the error says which promise it breaks.
+    pub(super) fn apply(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::PutIn(file) | Event::Published(file) => {
                 self.files.insert(file.name.clone(), (file, true));
             }
-            Deed::Begun(file) => {
+            Event::Begun(file) => {
                 self.files.insert(file.name.clone(), (file, false));
             }
-            Deed::Sent { key, document } => return self.send(key, document),
-            Deed::Saved(keys) => self.saved.extend(keys),
-            Deed::Believed(keys) => {
+            Event::Sent { key, document } => return self.send(key, document),
+            Event::Saved(keys) => self.saved.extend(keys),
+            Event::Believed(keys) => {
                 if let Some((key, line)) = keys.iter().find(|key| !self.keys.contains_key(*key)) {
                     return Err(format!("a journal says that line {line} of {key} was sent: it was not"));
                 }

@@ -1,4 +1,4 @@
-//! Lives of the volume, drawn by lot: programs come and go, are killed, robbed and lied to, and the power is cut.
+//! Lifetimes of the volume, drawn by lot: programs come and go, are killed, robbed and lied to, and the power is cut.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use fastrand::Rng;
 
 use super::batch_file::BatchFile;
 use super::change::Rule;
-use super::luck::Luck;
 use super::machine;
-use super::recorder::{Trouble, Troubles};
+use super::recorder::{Fault, Faults};
 use super::run::{Run, State};
+use super::seed::Seed;
 use super::stages::{Abilities, Program, STAGES};
 
 /// What the lines of a file come to.
@@ -19,20 +19,20 @@ const CUTS: usize = 8;
 /// A program makes about as many calls.
 const CALLS: usize = 60;
 
-/// One life.
-pub(super) struct Life {
+/// One lifetime.
+pub(super) struct Lifetime {
     rng: Rng,
     files: usize,
     /// How often the power was cut.
     pub(super) cuts: u64,
 }
 
-impl Life {
+impl Lifetime {
     pub(super) fn new(seed: u64) -> Self {
-        Life { rng: Rng::with_seed(seed), files: 0, cuts: 0 }
+        Lifetime { rng: Rng::with_seed(seed), files: 0, cuts: 0 }
     }
 
-    /// Lives it. The error says which promise was broken.
+    /// Lifetimes it. The error says which promise was broken.
     pub(super) fn live(&mut self, rule: Rule) -> Result<(), String> {
         let first = self.first_run(rule)?;
         for _ in 0..CUTS {
@@ -57,22 +57,22 @@ impl Life {
         let (calls, last) = (&run.machine.calls, run.machine.events.len());
         let call = if self.rng.u8(..8) > 0 { self.rng.choice(calls) } else { None };
         let events = call.map_or(last, |call| call.events);
-        run.cut(events, &mut Luck::draw(&mut self.rng))
+        run.cut(events, &mut Seed::draw(&mut self.rng))
     }
 
     fn run(&mut self, state: &State) -> Result<Run, String> {
         state.run(None, |root, abilities| {
             for _ in 0..self.rng.usize(1..=5) {
                 let program = self.program();
-                let troubles = self.troubles(&program, root, abilities);
-                machine::run(troubles, false, || program.run(root, abilities));
+                let faults = self.faults(&program, root, abilities);
+                machine::run(faults, false, || program.run(root, abilities));
             }
         })
     }
 
     fn program(&mut self) -> Program {
         let stage = self.rng.usize(..STAGES.len());
-        match self.rng.u8(..10) {
+        match self.rng.u8(..12) {
             0 | 1 => {
                 let fates = self.fates();
                 let draft = BatchFile::draft(&self.name(), fates);
@@ -82,38 +82,43 @@ impl Life {
             2 if stage + 1 < STAGES.len() => {
                 Program::GiveBack(stage, self.rng.bool().then(|| self.file(stage)))
             }
+            3 => Program::Discard(stage),
+            4 => Program::Rest(stage),
             _ => Program::Stage(stage),
         }
     }
 
-    /// Most programs meet some trouble.
-    fn troubles(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Troubles {
-        let mut troubles = Troubles::new();
+    /// Most programs meet some fault.
+    fn faults(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Faults {
+        let mut faults = Faults::new();
         for _ in 0..self.rng.usize(..=2) {
-            let trouble = match self.rng.u8(..4) {
-                0 => Trouble::Kill,
-                1 => Trouble::Fail,
-                2 => Trouble::FailAfterwards,
+            let fault = match self.rng.u8(..4) {
+                0 => Fault::Kill,
+                1 => Fault::Fail,
+                2 => Fault::FailAfterwards,
                 _ => self.pause(program, root, abilities),
             };
-            troubles.insert(self.rng.usize(1..=CALLS), trouble);
+            faults.insert(self.rng.usize(1..=CALLS), fault);
         }
-        troubles
+        faults
     }
 
     /// Another replica runs meanwhile, and may get the locks of the one that stands still.
-    fn pause(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Trouble {
+    fn pause(&mut self, program: &Program, root: &Path, abilities: Abilities) -> Fault {
         let replica = match program {
-            Program::Stage(stage) | Program::GiveBack(stage, _) => Program::Stage(*stage),
+            Program::Stage(stage)
+            | Program::GiveBack(stage, _)
+            | Program::Discard(stage)
+            | Program::Rest(stage) => Program::Stage(*stage),
             Program::Draft(_) => Program::Draft(None),
         };
         let robs = self.rng.u8(..4) > 0;
-        let mut troubles = Troubles::new();
+        let mut faults = Faults::new();
         if self.rng.bool() {
-            troubles.insert(self.rng.usize(1..=CALLS), Trouble::Kill);
+            faults.insert(self.rng.usize(1..=CALLS), Fault::Kill);
         }
         let root = root.to_owned();
-        Trouble::Pause(Box::new(move || machine::run(troubles, robs, || replica.run(&root, abilities))))
+        Fault::Pause(Box::new(move || machine::run(faults, robs, || replica.run(&root, abilities))))
     }
 
     fn file(&mut self, stage: usize) -> BatchFile {

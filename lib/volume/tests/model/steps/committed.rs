@@ -1,4 +1,4 @@
-//! `hand_on.rs`, `publish.rs`: what follows the commit.
+//! `committed.rs`, `publish.rs`: what follows the commit.
 
 use super::{DELIVER, Turn};
 use crate::mutations::Mutation;
@@ -6,17 +6,17 @@ use crate::place::{Place, Public, Slot};
 use crate::state::Pc;
 
 impl Turn<'_> {
-    pub(super) fn hand_on(&mut self, pc: Pc) {
+    pub(super) fn publish_committed(&mut self, pc: Pc) {
         let file = usize::from(self.worker().file);
         match pc {
             Pc::DropInput => self.drop_input(),
-            Pc::HandOnReasons => {
-                self.hand_on_rejected(Slot::Reasons, Place::reasons(file));
-                self.go(Pc::HandOnRejected);
+            Pc::PublishReasons => {
+                self.publish_rejected(Slot::Reasons, Place::reasons(file));
+                self.go(Pc::PublishRejected);
             }
-            Pc::HandOnRejected => {
-                self.hand_on_rejected(Slot::Rejected, Place::rejected(file));
-                self.go(if self.worker().any_rejected { Pc::SyncHandedOn } else { Pc::LookForName });
+            Pc::PublishRejected => {
+                self.publish_rejected(Slot::Rejected, Place::rejected(file));
+                self.go(if self.worker().any_rejected { Pc::SyncRejectedPublished } else { Pc::LookForName });
             }
             Pc::LookForName => self.look_for_name(),
             Pc::Publish => self.publish(),
@@ -24,21 +24,21 @@ impl Turn<'_> {
         }
     }
 
-    /// `Committed::hand_on`: `Claim::unlink`
+    /// `Committed::publish`: `ClaimDirectory::unlink`
     fn drop_input(&mut self) {
         let me = self.worker();
         if me.stage == 0 {
             self.state.promises.made[usize::from(me.file)] = true;
         }
         if !self.has(Slot::Input) {
-            return self.go(Pc::HandOnReasons);
+            return self.go(Pc::PublishReasons);
         }
         self.remove(self.at(Slot::Input));
         self.go(Pc::SyncDropped);
     }
 
     /// `publish_rejected`: `publish::rename`, which replaces
-    fn hand_on_rejected(&mut self, slot: Slot, to: Place) {
+    fn publish_rejected(&mut self, slot: Slot, to: Place) {
         if !self.has(slot) {
             return;
         }

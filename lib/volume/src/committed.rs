@@ -1,0 +1,125 @@
+//! What follows the commit. Each step can be done again: recovery carries on where a dead owner stopped.
+
+use std::io::Read as _;
+
+use crate::claim::Claim;
+use crate::claim_directory::{INPUT, OUTPUT, REASONS, REJECTED};
+use crate::error::{Context, Error};
+use crate::names::PublicName;
+use crate::{fs, publish};
+
+/// A batch whose output is committed: it will not be converted or delivered again.
+#[derive(Debug)]
+pub struct Committed {
+    pub(crate) claim: Claim,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The public name of the output; `None` where it was empty.
+    pub name: Option<String>,
+}
+
+impl Committed {
+    /// Deletes the input, publishes what was rejected and then the output, and removes the claim.
+    ///
+    /// # Errors
+    /// The claim stays as far as it came, and whoever takes it over carries on.
+    pub fn publish(self) -> Result<Published, Error> {
+        let claim = self.claim;
+        // Durable before the output gets its name: an input that came back would be converted twice.
+        if claim.directory.has(INPUT)? {
+            claim.directory.unlink(INPUT)?;
+            claim.directory.sync()?;
+        }
+        publish_rejected(&claim)?;
+        let name = publish_output(&claim)?;
+        claim.directory.clear(&[])?;
+        claim.remove();
+        Ok(Published { name })
+    }
+
+    /// The id of the batch, and how many owners it has had.
+    pub fn id(&self) -> String {
+        self.claim.id()
+    }
+}
+
+/// Durable before the output gets its name: without output the claim counts as done.
+fn publish_rejected(claim: &Claim) -> Result<(), Error> {
+    let Some(format) = claim.spec.takes() else { return Ok(()) };
+    let name = format.file_name(&PublicName::of(claim.name.batch));
+    let mut published = None;
+    // The reasons first: who sees the file finds them beside it.
+    for (file, name) in [(REASONS, format!("{name}.reasons")), (REJECTED, name)] {
+        if claim.directory.has(file)? {
+            let directory = claim.volume.rejected()?;
+            let (from, to) = (claim.directory.join(file), directory.join(name));
+            claim.directory.fenced(publish::rename(&from, &to).act("publish", &to))?;
+            published = Some(directory);
+        }
+    }
+    match published {
+        Some(directory) => fs::sync_directory(&directory).act("sync directory", &directory),
+        None => Ok(()),
+    }
+}
+
+fn publish_output(claim: &Claim) -> Result<Option<String>, Error> {
+    if !claim.directory.has(OUTPUT)? {
+        claim.still_ours()?;
+        return Ok(None);
+    }
+    match claim.spec.gives() {
+        Some(format) if !is_empty(claim)? => {
+            let output = claim.directory.join(OUTPUT);
+            let published = publish::publish(&claim.volume, &output, format, claim.name.batch);
+            claim.directory.fenced(published).map(Some)
+        }
+        _ => {
+            claim.directory.unlink(OUTPUT)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Only what was read is deleted: a size may be remembered wrongly.
+fn is_empty(claim: &Claim) -> Result<bool, Error> {
+    let path = claim.directory.join(OUTPUT);
+    let read = fs::open(&path).and_then(|mut output| output.read(&mut [0]));
+    Ok(claim.directory.fenced(read.act("read", &path))? == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::scanner::tests::take;
+    use crate::{Commit, Spec, Taken, Volume};
+
+    const SPEC: Spec = Spec { name: "test", stem: "listing", input: Some("txt"), output: Some("csv") };
+
+    /// A network file system can say that a file is gone that is there.
+    #[test]
+    fn a_committed_output_that_cannot_be_seen_is_never_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let volume = Volume::open(directory.path()).unwrap();
+        std::fs::write(directory.path().join("listing.txt"), "x").unwrap();
+        let Some(Taken::Ready(claim)) = take(&volume, SPEC) else { panic!("nothing taken") };
+        let mut batch = claim.begin().unwrap();
+        batch.output.write_all(b"done").unwrap();
+        let Commit::Done(committed) = batch.commit().unwrap() else { panic!("nobody writes to it") };
+        fs::HIDDEN.set(Some("output"));
+        committed.publish().unwrap_err();
+        let taken = take(&volume, SPEC);
+        fs::HIDDEN.set(None);
+        // Whoever reads the directory finds it all the same.
+        assert!(matches!(taken, Some(Taken::Committed(_))), "{taken:?}");
+        drop(taken);
+        let Some(Taken::Committed(committed)) = take(&volume, SPEC) else { panic!("it is lost") };
+        assert_eq!(committed.publish().unwrap().name.as_deref(), Some("listing.csv"));
+        assert_eq!(std::fs::read(directory.path().join("listing.csv")).unwrap(), b"done");
+    }
+}

@@ -1,0 +1,75 @@
+//! Files in the making.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::error::{Context, Error};
+use crate::fs::NewFile;
+
+/// So many bytes are synced at once at most: the last sync of a large file would else take longer than a probe waits.
+const SYNC_EVERY: u64 = 64 << 20;
+
+/// A file of a batch's, unbuffered; it is made with the first write.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: Option<NewFile>,
+    written: u64,
+    unsynced: u64,
+}
+
+impl Output {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Output { path, file: None, written: 0, unsynced: 0 }
+    }
+
+    /// How many bytes were written.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn file(&mut self) -> Result<&mut NewFile, Error> {
+        if self.file.is_none() {
+            self.file = Some(NewFile::create(&self.path).act("create", &self.path)?);
+        }
+        Ok(self.file.as_mut().expect("it was just made"))
+    }
+
+    /// Makes the file durable; returns its path.
+    pub(crate) fn sync(mut self) -> Result<PathBuf, Error> {
+        self.file()?.sync().act("sync", &self.path)?;
+        Ok(self.path)
+    }
+
+    /// Marks the file as complete and makes it durable.
+    pub(crate) fn finish(mut self) -> Result<PathBuf, Error> {
+        self.file()?.mark_complete().act("mark as complete", &self.path)?;
+        self.sync()
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let mut written = self.file()?.write(bytes);
+        while written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            written = self.file()?.write(bytes);
+        }
+        let written = written.act("write", &self.path)?;
+        self.written += written as u64;
+        self.unsynced += written as u64;
+        if self.unsynced >= SYNC_EVERY {
+            self.unsynced = 0;
+            self.file()?.sync_data().act("sync", &self.path)?;
+        }
+        Ok(written)
+    }
+}
+
+impl Write for Output {
+    /// Its errors are the volume's, wrapped: see [`Error::unwrap_io`].
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_some(bytes).map_err(Error::into_io)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

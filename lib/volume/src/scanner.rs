@@ -1,0 +1,365 @@
+//! What a stage can take: claims of dead owners first, then new files in the order of their names.
+//!
+//! The scan is the truth. What cannot be taken now is passed over, so that it holds up nothing behind it.
+
+mod files;
+mod orphans;
+mod pass;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::info;
+
+use self::files::Seen;
+use self::orphans::Orphans;
+use self::pass::Pass;
+use crate::Spec;
+use crate::claim::Claim;
+use crate::committed::Committed;
+use crate::complete::{Completeness, StabilityCheck};
+use crate::error::Error;
+use crate::names::{Format, PublicName};
+use crate::self_test;
+use crate::take_over::{self, TakenOver};
+use crate::volume::Volume;
+
+/// Times are added to: a setting of a million years must not overflow.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// So many batches may rest for the sake of others: each keeps its lock's file open.
+const MOST_RESTING: usize = 256;
+
+/// A stage's view of the volume.
+#[derive(Debug)]
+pub struct Scanner {
+    volume: Volume,
+    spec: Spec,
+    input: Format,
+    settle: Duration,
+    /// How old a scan may get while its files are worked through.
+    rescan: Duration,
+    scanned: Option<Instant>,
+    waiting: usize,
+    queue: BTreeSet<PublicName>,
+    seen: HashMap<PublicName, Seen>,
+    orphans: Orphans,
+    /// Claims whose input turned out to be still written.
+    deferred: Vec<(Claim, StabilityCheck)>,
+    resting: Vec<Resting>,
+    /// How many batches were given out, and whether the last had rested.
+    given: u64,
+    has_given_resting: bool,
+    /// What was seen of others' work, and when.
+    others: Mutex<Option<(Instant, bool)>>,
+}
+
+/// A claim that waits for its next attempt.
+#[derive(Debug)]
+struct Resting {
+    claim: Claim,
+    until: Instant,
+    /// How many batches had been given out when it came to rest.
+    since: u64,
+}
+
+/// A batch for the caller to work on.
+#[derive(Debug)]
+pub enum Taken {
+    /// To be converted or delivered.
+    Ready(Claim),
+    /// To be published.
+    Committed(Committed),
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub enum Next {
+    /// This.
+    Taken(Taken),
+    /// Nothing now.
+    Nothing {
+        /// When waiting alone may have made something ready; `None`: only others can.
+        again: Option<Instant>,
+    },
+}
+
+impl Scanner {
+    /// A stage's scanner. `settle`: how long a file must stand still where the system can't tell whether
+    /// it is written; `rescan`: after how long the directory is read anew while files of it still wait.
+    ///
+    /// # Panics
+    /// The stage takes no files.
+    pub fn new(volume: Volume, spec: Spec, settle: Duration, rescan: Duration) -> Self {
+        let input = spec.takes().expect("a scanner is for stages that take files");
+        Scanner {
+            volume,
+            spec,
+            input,
+            settle: settle.min(LONGEST_WAIT),
+            rescan: rescan.min(LONGEST_WAIT),
+            scanned: None,
+            waiting: 0,
+            queue: BTreeSet::new(),
+            seen: HashMap::new(),
+            orphans: Orphans::default(),
+            deferred: Vec::new(),
+            resting: Vec::new(),
+            given: 0,
+            has_given_resting: false,
+            others: Mutex::new(None),
+        }
+    }
+
+    /// How many files waited at the last scan.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes the next batch.
+    ///
+    /// # Errors
+    /// The volume failed, and there is nothing that it did not fail for: what else can be taken is taken first. A claim
+    /// that it failed for is tried again ever more slowly. Single files that cannot be taken are reported and passed over.
+    pub fn next(&mut self, now: Instant) -> Result<Next, Error> {
+        let mut pass = Pass::new(now);
+        let next = self.next_in(&mut pass);
+        if let Some(spare) = pass.spare.take() {
+            spare.remove();
+        }
+        match next? {
+            Some((taken, has_rested)) => {
+                self.given += 1;
+                self.has_given_resting = has_rested;
+                Ok(Next::Taken(taken))
+            }
+            None => pass.failed.map_or(Ok(Next::Nothing { again: pass.again }), Err),
+        }
+    }
+
+    /// The next batch, and whether it had rested. One that did gets its turn once others had theirs, and then others do:
+    /// neither may keep the other waiting for ever.
+    fn next_in(&mut self, pass: &mut Pass) -> Result<Option<(Taken, bool)>, Error> {
+        if !self.has_given_resting
+            && let Some(claim) = self.next_resting(pass.now, self.given)
+        {
+            return Ok(Some((Taken::Ready(claim), true)));
+        }
+        if let Some(taken) = self.next_fresh(pass)? {
+            return Ok(Some((taken, false)));
+        }
+        pass.again(self.resting.iter().map(|resting| resting.until).min());
+        Ok(self.next_resting(pass.now, u64::MAX).map(|claim| (Taken::Ready(claim), true)))
+    }
+
+    /// Older work first.
+    fn next_fresh(&mut self, pass: &mut Pass) -> Result<Option<Taken>, Error> {
+        if let Some(claim) = self.next_deferred(pass) {
+            return Ok(Some(Taken::Ready(claim)));
+        }
+        if let Some(taken) = self.next_orphan(pass)? {
+            return Ok(Some(taken));
+        }
+        Ok(self.next_file(pass)?.map(Taken::Ready))
+    }
+
+    /// Keeps a claim whose input changed while it was read until its writer is done.
+    pub fn defer(&mut self, claim: Claim) {
+        info!(batch = claim.id(), "the input is still written: it will be read anew");
+        self.deferred.push((claim, StabilityCheck::default()));
+    }
+
+    /// How many claims wait for their input's writer: no event tells of his end.
+    pub fn deferred(&self) -> usize {
+        self.deferred.len()
+    }
+
+    /// Keeps a claim that has nothing to do before `until`, so that others get their turn.
+    pub fn rest(&mut self, claim: Claim, until: Instant) {
+        self.resting.push(Resting { claim, until, since: self.given });
+    }
+
+    /// How many claims wait for their next attempt.
+    pub fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// Returns whether the batch in hand keeps others waiting, should it have nothing to do: files, or batches that rested
+    /// or were left by their owners. Files are looked for no more often than every `rescan`.
+    pub fn others_wait(&self) -> bool {
+        let now = Instant::now();
+        if self.resting.iter().any(|resting| resting.until <= now) {
+            return true;
+        }
+        if self.resting.len() >= MOST_RESTING {
+            return false;
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match *others {
+            Some((looked, waits)) if now < looked + self.rescan => waits,
+            _ => {
+                let waits = self.look_for_others(now);
+                *others = Some((now, waits));
+                waits
+            }
+        }
+    }
+
+    fn look_for_others(&self, now: Instant) -> bool {
+        let has_files = || self.volume.with_names(self.input, |names| !names.is_empty()).unwrap_or(false);
+        let has_orphans = || {
+            let claims = take_over::all(&self.volume, self.spec.name).unwrap_or_default();
+            let due = |name| self.orphans.due(&self.volume, self.spec.name, name, now);
+            claims.into_iter().any(|name| matches!(due(name), Ok(Some(due)) if due <= now))
+        };
+        !self.deferred.is_empty() || has_files() || has_orphans()
+    }
+
+    /// Notes that working on a batch failed here: others get their turn, and it is tried again ever more slowly. Returns
+    /// when it is tried next.
+    pub fn failed(&mut self, batch: &str, now: Instant) -> Instant {
+        self.orphans.failed(batch, now)
+    }
+
+    /// How many batches failed here, and are not done yet.
+    pub fn failing(&self) -> usize {
+        self.orphans.failing()
+    }
+
+    /// Has a batch left alone from now on, for as long as this scanner lives.
+    pub fn leave(&mut self, batch: &str) {
+        self.orphans.leave(batch);
+    }
+
+    /// The one that waits longest among those that are due and came to rest before so many batches had been given out.
+    fn next_resting(&mut self, now: Instant, given: u64) -> Option<Claim> {
+        let due = self
+            .resting
+            .iter()
+            .enumerate()
+            .filter(|(_, resting)| resting.until <= now && resting.since < given);
+        let (index, _) = due.min_by_key(|(_, resting)| resting.until)?;
+        Some(self.resting.remove(index).claim)
+    }
+
+    fn next_deferred(&mut self, pass: &mut Pass) -> Option<Claim> {
+        let mut ready = None;
+        for (mut claim, mut check) in std::mem::take(&mut self.deferred) {
+            if ready.is_some() {
+                self.deferred.push((claim, check));
+                continue;
+            }
+            let id = claim.id();
+            let Some(look) = self.unless_failed(&id, claim.look_at_input(), pass) else { continue };
+            match check.judge(look, pass.now, self.settle) {
+                Completeness::Take(fingerprint) => {
+                    claim.judged = Some(fingerprint);
+                    ready = Some(claim);
+                }
+                Completeness::Wait { until } => {
+                    pass.again(until);
+                    self.deferred.push((claim, check));
+                }
+                Completeness::Leave(reason) => self.give_back(claim, &reason, pass),
+                // Only a takeover moves a claim's input.
+                Completeness::Gone => drop(claim),
+            }
+        }
+        ready
+    }
+
+    /// Takes over one orphan, the oldest that is due: each replica gets its share, and a batch that ends its owners
+    /// drags no other along.
+    fn next_orphan(&mut self, pass: &mut Pass) -> Result<Option<Taken>, Error> {
+        let mut claims = take_over::all(&self.volume, self.spec.name)?;
+        claims.sort_unstable_by_key(|name| name.batch);
+        self.orphans.retain(&claims);
+        for name in claims {
+            if !self.is_due(name, pass) {
+                continue;
+            }
+            let taken = Claim::take_over(&self.volume, self.spec, name);
+            match self.unless_failed(&name.to_string(), taken, pass).flatten() {
+                None => {}
+                Some(TakenOver::Committed(committed)) => return Ok(Some(Taken::Committed(committed))),
+                Some(TakenOver::Leftover(claim)) => self.tidy(claim, pass),
+                Some(TakenOver::Uncommitted(claim)) => {
+                    info!(batch = claim.id(), "carrying on with a batch that its owner left");
+                    if let Some(claim) = self.judge_orphan(claim, pass) {
+                        return Ok(Some(Taken::Ready(claim)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_due(&mut self, name: crate::names::ClaimName, pass: &mut Pass) -> bool {
+        let due = match self.orphans.due(&self.volume, self.spec.name, name, pass.now) {
+            // No other try will do better, and what else waits must not wait for it.
+            Err(error) if error.is_for_good() => {
+                self.orphans.leave_for_good(name, &error);
+                return false;
+            }
+            due => self.unless_failed(&name.to_string(), due, pass).flatten(),
+        };
+        let Some(due) = due else { return false };
+        self.orphans.see(name, pass.now);
+        if pass.now < due {
+            pass.again(Some(due));
+        }
+        pass.now >= due
+    }
+
+    /// Its first owner judged the input complete, but may have died before it could look twice.
+    fn judge_orphan(&mut self, claim: Claim, pass: &mut Pass) -> Option<Claim> {
+        let look = self.unless_failed(&claim.id(), claim.look_at_input(), pass)?;
+        let check = StabilityCheck::aged(&look, pass.now);
+        self.deferred.push((claim, check));
+        self.next_deferred(pass)
+    }
+
+    /// Removes a claim in which nothing is left; one that cannot be removed is not tried again.
+    fn tidy(&mut self, claim: Claim, pass: &mut Pass) {
+        let id = claim.id();
+        let cleared = claim.directory.clear(&[]);
+        if self.unless_failed(&id, cleared, pass).is_some() && !claim.remove() {
+            self.leave(&id);
+        }
+    }
+
+    fn give_back(&mut self, claim: Claim, reason: &str, pass: &mut Pass) {
+        tracing::warn!(batch = claim.id(), "given back: it {reason}");
+        let id = claim.id();
+        self.unless_failed(&id, claim.put_back(), pass);
+    }
+
+    /// A failure that concerns one claim only: it is tried again later, and others are tried before it is told.
+    fn unless_failed<T>(&mut self, batch: &str, result: Result<T, Error>, pass: &mut Pass) -> Option<T> {
+        if result.as_ref().is_err_and(|error| !error.is_fenced()) {
+            self.orphans.failed(batch, pass.now);
+        }
+        pass.unless_failed(result)
+    }
+
+    /// Reads the directory, or what is known of it.
+    fn scan(&mut self) -> Result<(), Error> {
+        self.queue = self.volume.with_names(self.input, |names| names.clone())?;
+        self.waiting = self.queue.len();
+        self.seen.retain(|name, _| self.queue.contains(name));
+        Ok(())
+    }
+
+    /// Reads the directory in case no event came, and tidies up what else nobody may have in hand.
+    fn rescan(&mut self, now: Instant) -> Result<(), Error> {
+        self.volume.forget_names();
+        self.scan()?;
+        self.scanned = Some(now);
+        self_test::clean_up(self.volume.root());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

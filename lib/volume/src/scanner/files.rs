@@ -1,0 +1,115 @@
+//! New files: looked at, claimed, and judged once more.
+
+use tracing::warn;
+
+use super::Scanner;
+use super::pass::Pass;
+use crate::claim::{Claim, Take};
+use crate::complete::{self, Completeness, StabilityCheck};
+use crate::error::Error;
+use crate::names::PublicName;
+
+/// What is remembered of a file from look to look.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) check: StabilityCheck,
+    /// What was last said about it, so that it is said once.
+    complaint: Option<String>,
+}
+
+impl Scanner {
+    pub(super) fn next_file(&mut self, pass: &mut Pass) -> Result<Option<Claim>, Error> {
+        // They take their place in the order at once. None is told of that a scan from here on could miss.
+        let news = self.volume.take_news();
+        if self.scanned.is_none_or(|at| pass.now >= at + self.rescan) {
+            self.rescan(pass.now)?;
+        } else if self.queue.is_empty() {
+            self.scan()?;
+        } else {
+            self.queue.extend(news);
+        }
+        while let Some(name) = self.queue.pop_first() {
+            if let Some(claim) = self.try_file(&name, pass)? {
+                return Ok(Some(claim));
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_file(&mut self, name: &PublicName, pass: &mut Pass) -> Result<Option<Claim>, Error> {
+        let path = self.volume.root().join(self.input.file_name(name));
+        let look = match complete::look(&path, self.volume.has_leases()) {
+            Ok(look) => look,
+            Err(error) => {
+                self.complain(name, format!("cannot be looked at: {error}"));
+                return Ok(None);
+            }
+        };
+        let mut seen = self.seen.remove(name).unwrap_or_default();
+        match seen.check.judge(look, pass.now, self.settle) {
+            Completeness::Take(_) => return self.take(name, seen, pass),
+            Completeness::Wait { until } => {
+                pass.again(until);
+                self.seen.insert(name.clone(), seen);
+            }
+            Completeness::Leave(reason) => {
+                self.seen.insert(name.clone(), seen);
+                self.complain(name, reason);
+            }
+            Completeness::Gone => {}
+        }
+        Ok(None)
+    }
+
+    /// Claims a file and judges it once more: only now can nobody put another in its place.
+    pub(super) fn take(
+        &mut self,
+        name: &PublicName,
+        mut seen: Seen,
+        pass: &mut Pass,
+    ) -> Result<Option<Claim>, Error> {
+        let empty = pass.spare.take().map_or_else(|| Claim::create(&self.volume, self.spec), Ok)?;
+        let mut claim = match empty.take(self.input, name) {
+            Ok(Take::Taken(claim)) => claim,
+            Ok(Take::Gone(spare)) => {
+                pass.spare = Some(spare);
+                return Ok(None);
+            }
+            Ok(Take::Refused(spare, error)) => {
+                pass.spare = Some(spare);
+                self.seen.insert(name.clone(), seen);
+                self.complain(name, format!("cannot be moved: {error}"));
+                return Ok(None);
+            }
+            // The next file may do: it is told if there is none.
+            Err(error) => {
+                self.seen.insert(name.clone(), seen);
+                pass.unless_failed::<()>(Err(error));
+                return Ok(None);
+            }
+        };
+        let id = claim.id();
+        let Some(look) = self.unless_failed(&id, claim.look_at_input(), pass) else { return Ok(None) };
+        match seen.check.judge(look, pass.now, self.settle) {
+            Completeness::Take(fingerprint) => {
+                claim.judged = Some(fingerprint);
+                return Ok(Some(claim));
+            }
+            Completeness::Wait { until } => {
+                pass.again(until);
+                self.deferred.push((claim, seen.check));
+            }
+            Completeness::Leave(reason) => self.give_back(claim, &reason, pass),
+            Completeness::Gone => drop(claim),
+        }
+        Ok(None)
+    }
+
+    fn complain(&mut self, name: &PublicName, reason: String) {
+        let seen = self.seen.entry(name.clone()).or_default();
+        if seen.complaint.as_deref() != Some(&reason) {
+            warn!(file = self.input.file_name(name), "left alone: it {reason}");
+            seen.complaint = Some(reason);
+        }
+    }
+}

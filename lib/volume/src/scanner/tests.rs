@@ -1,0 +1,82 @@
+use std::io::Write;
+
+use super::*;
+use crate::claim_directory::INPUT;
+use crate::complete;
+use crate::fs;
+
+const SPEC: Spec = Spec { name: "test", stem: "listing", input: Some("txt"), output: None };
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What happens to a file between the look at it and its claim, and what it holds in the end.
+#[test]
+fn a_file_that_changes_between_the_look_and_the_claim_is_never_taken_half() {
+    type Change = fn(&std::path::Path) -> std::fs::File;
+    let append: Change = |path| {
+        let mut writer = std::fs::File::options().append(true).open(path).unwrap();
+        writer.write_all(b" and more").unwrap();
+        writer
+    };
+    let truncate: Change = |path| std::fs::File::create(path).unwrap();
+    let replace: Change = |path| {
+        let other = path.with_extension("new");
+        let mut writer = std::fs::File::create(&other).unwrap();
+        writer.write_all(b"another").unwrap();
+        fs::rename(&other, path).unwrap();
+        writer
+    };
+    for (change, expected) in [(append, "first and more."), (truncate, "."), (replace, "another.")] {
+        // Where leases tell, and where only standing still does.
+        for leases in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let volume = Volume::with(directory.path(), true, leases).unwrap();
+            let mut scanner = Scanner::new(volume, SPEC, SETTLE, Duration::ZERO);
+            let path = directory.path().join("listing.txt");
+            std::fs::write(&path, "first").unwrap();
+            let (name, looked) = (PublicName(None), Instant::now());
+            let mut seen = Seen::default();
+            seen.check.judge(complete::look(&path, leases).unwrap(), looked, SETTLE);
+            let mut writer = change(&path);
+            let settled = looked + SETTLE;
+            let mut pass = Pass::new(settled);
+            assert!(scanner.take(&name, seen, &mut pass).unwrap().is_none());
+            assert_eq!(scanner.deferred.len(), 1, "it waits for the writer");
+            writer.write_all(b".").unwrap();
+            drop(writer);
+            // Its last change is seen; from here on it stands still.
+            assert!(leases || matches!(scanner.next(settled).unwrap(), Next::Nothing { .. }));
+            let Next::Taken(Taken::Ready(claim)) = scanner.next(settled + SETTLE).unwrap() else {
+                panic!("not taken when its writer was done")
+            };
+            assert_eq!(std::fs::read(claim.directory.join(INPUT)).unwrap(), expected.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
+    let directory = tempfile::tempdir().unwrap();
+    let volume = Volume::open(directory.path()).unwrap();
+    std::fs::write(directory.path().join("listing.txt"), "x").unwrap();
+    let mut scanner = Scanner::new(volume, SPEC, SETTLE, Duration::ZERO);
+    let mut pass = Pass::new(Instant::now());
+    for id in ["1", "2"] {
+        let gone = PublicName(Some(id.to_owned()));
+        assert!(scanner.take(&gone, Seen::default(), &mut pass).unwrap().is_none());
+    }
+    let spare = pass.spare.as_ref().unwrap().name;
+    let claim = scanner.take(&PublicName(None), Seen::default(), &mut pass).unwrap().unwrap();
+    assert_eq!((claim.name, pass.spare.is_none()), (spare, true));
+    assert_eq!(crate::take_over::all(&scanner.volume, SPEC.name).unwrap(), [spare]);
+}
+
+/// Takes the next batch, time passing as quickly as need be.
+pub(crate) fn take(volume: &Volume, spec: Spec) -> Option<Taken> {
+    let (mut scanner, mut now) = (Scanner::new(volume.clone(), spec, SETTLE, Duration::ZERO), Instant::now());
+    loop {
+        match scanner.next(now).unwrap() {
+            Next::Taken(taken) => return Some(taken),
+            Next::Nothing { again } => now = again?,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Claims without an owner: which there are, and how one gets a new owner.
+//!
+//! The new owner holds the lock, and raises the generation in the directory's name: whoever held the claim before, and was
+//! only thought dead, finds every path of its own gone.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::Spec;
+use crate::claim::{Claim, lock_new};
+use crate::claim_directory::{INPUT, LOCK, OUTPUT, REASONS, REJECTED};
+use crate::committed::Committed;
+use crate::error::{Context, Error};
+use crate::fs;
+use crate::names::ClaimName;
+use crate::volume::Volume;
+
+/// What was found in an orphan.
+#[derive(Debug)]
+pub(crate) enum TakenOver {
+    /// The output is not committed: to be done again.
+    Uncommitted(Claim),
+    /// The output is committed, or all is done but the tidying.
+    Committed(Committed),
+    /// Nothing but what is to be tidied up.
+    Leftover(Claim),
+}
+
+impl Claim {
+    /// Takes over a claim that nobody holds; `None` where someone does, or was faster.
+    pub(crate) fn take_over(
+        volume: &Volume,
+        spec: Spec,
+        name: ClaimName,
+    ) -> Result<Option<TakenOver>, Error> {
+        let parent = volume.claims(spec.name);
+        let orphan = parent.join(name.to_string());
+        if !is_directory(&orphan)? {
+            return Ok(None);
+        }
+        let Some(lock) = lock_orphan(&orphan)? else { return Ok(None) };
+        let next = name.next();
+        let directory = parent.join(next.to_string());
+        match fs::rename(&orphan, &directory) {
+            // Someone else's takeover, or on a network file system our own: the next scan finds it either way.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            renamed => renamed.act("take over", &orphan)?,
+        }
+        if !fs::is_named(&lock, &directory.join(LOCK)) {
+            return Ok(None);
+        }
+        // Else a power cut could give another owner this generation, and names that are taken; or undo what the owner
+        // before moved into or out of the claim last, and did not sync.
+        for directory in [&parent, &directory] {
+            fs::sync_directory(directory).act("sync directory", directory)?;
+        }
+        Claim::new(volume, spec, next, directory, lock).recover().map(Some)
+    }
+
+    fn recover(self) -> Result<TakenOver, Error> {
+        let files = self.directory.files()?;
+        // Either may be wrong on a network file system, which remembers what was there.
+        let has = |file: &str| Ok(files.iter().any(|found| found == file) || self.directory.has(file)?);
+        if has(OUTPUT)? {
+            return Ok(TakenOver::Committed(Committed { claim: self }));
+        }
+        if has(INPUT)? {
+            return Ok(TakenOver::Uncommitted(self));
+        }
+        // Never without input or output, by the protocol; but nothing that was rejected is ever deleted.
+        if has(REJECTED)? || has(REASONS)? {
+            return Ok(TakenOver::Committed(Committed { claim: self }));
+        }
+        Ok(TakenOver::Leftover(self))
+    }
+}
+
+/// Locks a claim that may be an orphan; `None` where it is none.
+fn lock_orphan(directory: &Path) -> Result<Option<File>, Error> {
+    let path = directory.join(LOCK);
+    match fs::open_lock(&path) {
+        Ok(lock) => Ok(fs::try_lock(&lock).act("lock", &path)?.then_some(lock)),
+        // A power cut can keep the directory and lose the lock file in it.
+        Err(error) if error.kind() == ErrorKind::NotFound => lock_new(directory),
+        Err(error) => Err(error).act("open", &path),
+    }
+}
+
+/// Returns whether this is a directory: a link may lead out of the volume, where nothing is ours to move or delete.
+fn is_directory(claim: &Path) -> Result<bool, Error> {
+    Ok(fs::look(claim).act("look at", claim)?.is_some_and(|metadata| metadata.is_dir()))
+}
+
+/// Whether a claim has an owner.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// It has, or the claim is gone.
+    Some,
+    /// Nobody holds its lock.
+    None,
+    /// It has no lock: it is being made, being removed, or a power cut took the file.
+    NoLock,
+}
+
+pub(crate) fn owner(volume: &Volume, stage: &'static str, name: ClaimName) -> Result<Owner, Error> {
+    let directory = volume.claims(stage).join(name.to_string());
+    if fs::look(&directory).act("look at", &directory)?.is_some_and(|metadata| !metadata.is_dir()) {
+        return Err(Error::NoDirectory { path: directory });
+    }
+    let path = directory.join(LOCK);
+    match fs::open_lock(&path) {
+        Ok(lock) => Ok(if fs::try_lock(&lock).act("lock", &path)? { Owner::None } else { Owner::Some }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let stands = fs::look(&directory).act("look at", &directory)?.is_some();
+            Ok(if stands { Owner::NoLock } else { Owner::Some })
+        }
+        Err(error) => Err(error).act("open", &path),
+    }
+}
+
+/// The claims of a stage that lie on the volume, whoever holds them.
+pub(crate) fn all(volume: &Volume, stage: &'static str) -> Result<Vec<ClaimName>, Error> {
+    let directory = volume.make_claims(stage)?;
+    let names = fs::names(&directory).act("read directory", &directory)?;
+    Ok(names.iter().filter_map(|name| ClaimName::parse(name)).collect())
+}
