@@ -26,6 +26,29 @@ pub(super) fn parse<'a>(line: &'a str, size: &'a mut String) -> Result<Entry<'a>
     Ok(Entry { mode, links, user, group, size, date, path })
 }
 
+/// The entry of a line whose columns are clear at a glance: five words, a date, a path. None: it is to be [parsed](parse).
+pub(in crate::listing) fn plain(line: &[u8]) -> Option<Entry<'_>> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (mode, rest) = line.split_at_checked(10)?;
+    let (links, rest) = split_plain_word(rest)?;
+    let (user, rest) = split_plain_word(rest)?;
+    let (group, rest) = split_plain_word(rest)?;
+    let (size, rest) = split_plain_word(rest)?;
+    let (date, rest) = date::split(rest.trim_start_matches(' '))?;
+    let path = rest.strip_prefix(' ').filter(|path| !path.is_empty())?;
+    let is_device = mode.starts_with(['b', 'c']);
+    let is_plain = is_marked_mode(mode) && !is_device && is_number(links) && is_number(size);
+    is_plain.then_some(Entry { mode, links, user, group, size, date, path })
+}
+
+/// The word behind one or more blanks, and the rest, which starts with a blank.
+fn split_plain_word(text: &str) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let start = bytes.iter().position(|&byte| byte != b' ').filter(|&start| start > 0)?;
+    let end = start + bytes[start..].iter().position(|&byte| byte == b' ')?;
+    Some((&text[start..end], &text[end..]))
+}
+
 /// The mode: a type, nine rights, and at most one mark for what rights cannot say.
 fn split_mode(line: &str) -> Result<(&str, &str), Unreadable> {
     let (mode, rest) = line.split_once(' ').unwrap_or((line, ""));

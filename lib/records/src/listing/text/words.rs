@@ -2,7 +2,7 @@
 
 /// Whether a word is a mode as `ls` prints it, without the mark that may follow: a type and nine rights.
 #[inline]
-pub fn is_mode(word: &[u8; 10]) -> bool {
+pub(super) fn is_mode(word: &[u8; 10]) -> bool {
     const KIND: u8 = 1;
     const RIGHT: u8 = 2;
     const CLASSES: [u8; 256] = {
@@ -27,7 +27,7 @@ pub fn is_mode(word: &[u8; 10]) -> bool {
 
 /// Whether a word is `Jan`, `Feb`, and so on.
 #[inline]
-pub fn is_month(word: [u8; 3]) -> bool {
+pub(super) fn is_month(word: [u8; 3]) -> bool {
     const fn number([a, b, c]: [u8; 3]) -> u32 {
         u32::from_le_bytes([a, b, c, b' '])
     }
