@@ -5,7 +5,6 @@ use std::io::{self, BufWriter, Read, Write};
 use memchr::memchr;
 
 use super::{FIELDS, csv};
-use crate::encoding::utf_8;
 use crate::lines::{Line, Lines};
 use crate::{BLOCK, Counts, Rejects};
 
@@ -82,9 +81,9 @@ const BEFORE: [&str; FIELDS] = [
 /// written, the line is to be read with care.
 #[inline]
 fn fast_path(line: &[u8], output: &mut impl Write) -> io::Result<bool> {
-    let needs_care = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // Not `any`, which would stop at the first: all of them are looked at, many at a time.
-    if line.iter().fold(false, |odd, &byte| odd | needs_care(byte)) || utf_8(line).is_err() {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    // Not `all`, which would stop at the first: they are looked at many at a time.
+    if !line.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
         return Ok(false);
     }
     let mut fields = [&b""[..]; FIELDS];

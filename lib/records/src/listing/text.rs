@@ -30,7 +30,7 @@ mod date;
 mod entry;
 mod words;
 
-pub(super) use entry::plain as plain_entry;
+pub(super) use entry::plain_fields;
 
 /// What the lines so far say about those to come.
 pub(super) struct Listing {

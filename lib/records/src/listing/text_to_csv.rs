@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::io::{self, BufWriter, Read, Write};
 
-use super::{Entry, text};
+use super::text;
 use crate::lines::{Line, Lines};
 use crate::{BLOCK, Counts, Rejects};
 
@@ -97,19 +97,19 @@ impl Write for &Shared<'_> {
 /// was written, the line is to be read with care.
 #[inline]
 fn fast_path(line: &[u8], output: &mut impl Write) -> io::Result<bool> {
-    let needs_care = |byte: u8| byte < b' ' || byte == b',' || byte == b'"';
-    // Not `any`, which would stop at the first: all of them are looked at, many at a time.
-    if line.iter().fold(false, |odd, &byte| odd | needs_care(byte)) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b',' && byte != b'"';
+    // Not `all`, which would stop at the first: they are looked at many at a time.
+    if !line.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
         return Ok(false);
     }
-    let Some(Entry { mode, links, user, group, size, date, path }) = text::plain_entry(line) else {
+    let Some([before_path @ .., path]) = text::plain_fields(line) else {
         return Ok(false);
     };
-    for field in [mode, links, user, group, size, date] {
-        output.write_all(field.as_bytes())?;
+    for field in before_path {
+        output.write_all(field)?;
         output.write_all(b",")?;
     }
-    output.write_all(path.as_bytes())?;
+    output.write_all(path)?;
     output.write_all(b"\n")?;
     Ok(true)
 }

@@ -36,7 +36,6 @@ fn the_records_of_common_listings_take_the_fast_path() {
         ("/sys/kernel/irq/7/type/and/a/little/more/than/that/is/here", ""),
         (PLAIN, ",,,,,,"),
         ("/sys/", "sys -> /"),
-        ("/kernel", "\u{e9}\u{7f}"),
         ("root", "a-user-of-many-more-than-16-letters"),
     ] {
         let line = PLAIN.replacen(field, other, 1);
@@ -55,6 +54,7 @@ fn records_that_need_a_closer_look_do_not_take_it() {
         ("/kernel", ",kernel"),
         ("/kernel", "\\kernel"),
         ("/kernel", "\tkernel"),
+        ("/kernel", "\u{e9}"),
         ("that", "that\r"),
     ] {
         let line = PLAIN.replacen(field, other, 1);

@@ -53,6 +53,6 @@ pub(super) fn is_month(word: [u8; 3]) -> bool {
 }
 
 /// Whether a word is digits and nothing else.
-pub(super) fn is_number(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+pub(super) fn is_number(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(u8::is_ascii_digit)
 }
