@@ -1,8 +1,14 @@
 //! An entry's line, as `busybox ls -ld` prints it.
 
-use rustix::fs::FileType;
+use std::fs::Metadata;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use crate::names::Owners;
+use rustix::fs::{FileType, major, minor};
+
+use crate::owners::Owners;
 use crate::{date, escape};
 
 /// What a line shows of an entry besides its name.
@@ -10,7 +16,7 @@ use crate::{date, escape};
 pub(crate) struct Attributes {
     /// Type and permissions.
     pub mode: u32,
-    pub links: u32,
+    pub links: u64,
     pub user: u32,
     pub group: u32,
     /// In bytes; of no meaning for a device.
@@ -22,78 +28,45 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    pub(crate) fn file_type(&self) -> FileType {
-        FileType::from_raw_mode(self.mode)
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            mode: metadata.mode(),
+            links: metadata.nlink(),
+            user: metadata.uid(),
+            group: metadata.gid(),
+            size: metadata.size(),
+            device: (major(metadata.rdev()), minor(metadata.rdev())),
+            modified: metadata.mtime(),
+        }
     }
 }
 
-/// Writes lines; remembers names of owners, and the last date.
-pub(crate) struct Formatter {
-    owners: Owners,
-    /// In seconds since 1970; dates near it bear the time.
+/// Appends an entry's line, with its line feed; dates are as seen at `now`, in seconds since 1970.
+pub(crate) fn push(
+    out: &mut Vec<u8>,
+    attributes: &Attributes,
+    owners: &mut Owners,
     now: i64,
-    /// Neighbours often came at one time.
-    date_of: Option<i64>,
-    date: Vec<u8>,
-}
-
-impl Formatter {
-    pub(crate) fn new(owners: Owners) -> Self {
-        Self { owners, now: 0, date_of: None, date: Vec::new() }
+    path: &Path,
+    target: Option<&Path>,
+) {
+    let Attributes { mode, links, user, group, size, device: (major, minor), modified } = *attributes;
+    out.extend_from_slice(&mode_column(mode));
+    let (user, group) = (owners.users.column(user), owners.groups.column(group));
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, " {links:4} {user} {group} ");
+    let _ = match FileType::from_raw_mode(mode) {
+        FileType::BlockDevice | FileType::CharacterDevice => write!(out, "{major:4}, {minor:3} "),
+        _ => write!(out, "{size:9} "),
+    };
+    date::push(out, modified, now);
+    out.push(b' ');
+    escape::push(out, path.as_os_str().as_bytes());
+    if let Some(target) = target {
+        out.extend_from_slice(b" -> ");
+        escape::push(out, target.as_os_str().as_bytes());
     }
-
-    pub(crate) fn set_now(&mut self, now: i64) {
-        if self.now != now {
-            self.now = now;
-            self.date_of = None;
-        }
-    }
-
-    /// Appends an entry's line, with its line feed. `directory` is escaped already and ends in a slash, or is empty.
-    pub(crate) fn push(
-        &mut self,
-        out: &mut Vec<u8>,
-        attributes: &Attributes,
-        directory: &[u8],
-        name: &[u8],
-        target: Option<&[u8]>,
-    ) {
-        out.extend_from_slice(&mode_column(attributes.mode));
-        out.push(b' ');
-        push_number(out, u64::from(attributes.links), 4);
-        out.push(b' ');
-        out.extend_from_slice(&self.owners.user(attributes.user));
-        out.push(b' ');
-        out.extend_from_slice(&self.owners.group(attributes.group));
-        out.push(b' ');
-        if matches!(attributes.file_type(), FileType::BlockDevice | FileType::CharacterDevice) {
-            let (major, minor) = attributes.device;
-            push_number(out, u64::from(major), 4);
-            out.extend_from_slice(b", ");
-            push_number(out, u64::from(minor), 3);
-        } else {
-            push_number(out, attributes.size, 9);
-        }
-        out.push(b' ');
-        self.push_date(out, attributes.modified);
-        out.push(b' ');
-        out.extend_from_slice(directory);
-        escape::push(out, name);
-        if let Some(target) = target {
-            out.extend_from_slice(b" -> ");
-            escape::push(out, target);
-        }
-        out.push(b'\n');
-    }
-
-    fn push_date(&mut self, out: &mut Vec<u8>, modified: i64) {
-        if self.date_of != Some(modified) {
-            self.date.clear();
-            date::push(&mut self.date, modified, self.now);
-            self.date_of = Some(modified);
-        }
-        out.extend_from_slice(&self.date);
-    }
+    out.push(b'\n');
 }
 
 fn mode_column(mode: u32) -> [u8; 10] {
@@ -123,24 +96,6 @@ fn mode_column(mode: u32) -> [u8; 10] {
     column
 }
 
-/// Appends a number, right-aligned in `width` columns, or as wide as it is.
-///
-/// By hand, since this is half of the time that a line takes with `write!`.
-fn push_number(out: &mut Vec<u8>, mut number: u64, width: usize) {
-    let mut digits = [b' '; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        // A remainder of 10 fits.
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,17 +110,10 @@ mod tests {
         modified: 1_742_428_620,
     };
 
-    fn line(attributes: Attributes, directory: &str, name: &str, target: Option<&str>) -> String {
-        let mut formatter = Formatter::new(Owners::nobody());
-        formatter.set_now(1_742_428_620 + 60);
+    fn line(attributes: Attributes, path: &str, target: Option<&str>) -> String {
         let mut out = Vec::new();
-        formatter.push(
-            &mut out,
-            &attributes,
-            directory.as_bytes(),
-            name.as_bytes(),
-            target.map(str::as_bytes),
-        );
+        let now = FILE.modified + 60;
+        push(&mut out, &attributes, &mut Owners::nobody(), now, path.as_ref(), target.map(Path::new));
         String::from_utf8(out).unwrap()
     }
 
@@ -173,9 +121,8 @@ mod tests {
 
     #[test]
     fn a_file_looks_as_busybox_prints_it() {
-        let path = ("/sys/module/sr_mod/sections/", ".init.text");
         assert_eq!(
-            line(FILE, path.0, path.1, None),
+            line(FILE, "/sys/module/sr_mod/sections/.init.text", None),
             "-r--------    1 0        0               19 Mar 19 23:57 /sys/module/sr_mod/sections/.init.text\n"
         );
     }
@@ -183,18 +130,13 @@ mod tests {
     #[test]
     fn wide_numbers_push_what_follows_to_the_right() {
         let wide = Attributes { size: 12_345_678_901, links: 123_456, ..FILE };
-        assert_eq!(
-            line(wide, "", "f", None),
-            "-r-------- 123456 0        0        12345678901 Mar 19 23:57 f\n"
-        );
-        assert!(
-            line(Attributes { size: u64::MAX, ..FILE }, "", "f", None).contains(" 18446744073709551615 ")
-        );
+        assert_eq!(line(wide, "f", None), "-r-------- 123456 0        0        12345678901 Mar 19 23:57 f\n");
+        assert!(line(Attributes { size: u64::MAX, ..FILE }, "f", None).contains(" 18446744073709551615 "));
     }
 
     #[test]
     fn a_device_shows_its_numbers_in_place_of_the_size() {
-        let device = |mode, device| line(Attributes { mode, device, ..FILE }, "", "d", None);
+        let device = |mode, device| line(Attributes { mode, device, ..FILE }, "d", None);
         assert_eq!(device(0o060_644, (8, 0)), "brw-r--r--    1 0        0           8,   0 Mar 19 23:57 d\n");
         assert_eq!(
             device(0o020_644, (1234, 123_456)),
@@ -205,8 +147,8 @@ mod tests {
     #[test]
     fn a_link_shows_its_target_where_that_is_known() {
         let link = Attributes { mode: 0o120_777, ..FILE };
-        assert!(line(link, "/a/", "l", Some("b\nc")).ends_with(" 23:57 /a/l -> b\\nc\n"));
-        assert!(line(link, "/a/", "l", None).ends_with(" 23:57 /a/l\n"));
+        assert!(line(link, "/a/l", Some("b\nc")).ends_with(" 23:57 /a/l -> b\\nc\n"));
+        assert!(line(link, "/a/l", None).ends_with(" 23:57 /a/l\n"));
     }
 
     #[test]
@@ -226,17 +168,5 @@ mod tests {
         ] {
             assert_eq!(mode(raw), expected);
         }
-    }
-
-    #[test]
-    fn a_new_now_is_seen_by_dates_that_were_printed_before() {
-        let mut formatter = Formatter::new(Owners::nobody());
-        let mut out = Vec::new();
-        for now in [FILE.modified, FILE.modified + 365 * 24 * 3600] {
-            formatter.set_now(now);
-            formatter.push(&mut out, &FILE, b"", b"f", None);
-        }
-        let lines = String::from_utf8(out).unwrap();
-        assert!(lines.contains(" 23:57 f\n") && lines.contains("  2025 f\n"), "{lines}");
     }
 }

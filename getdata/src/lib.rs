@@ -9,26 +9,25 @@
 //!
 //! - [`Config`], [`run`]: once, or again and again
 //! - `listing.rs`: one listing, from the walk to its name on the volume
-//! - `walk.rs` and below: the entries, by several threads, in one order
-//! - `format.rs`: an entry's line; `date.rs`, `names.rs`, `escape.rs`: its columns
+//! - `walk.rs`: the entries
+//! - `format.rs`: an entry's line; `date.rs`, `owners.rs`, `escape.rs`: its columns
 
 mod date;
 mod escape;
 mod format;
 mod listing;
-mod names;
+mod owners;
 mod walk;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use service::settings::{self, LogArgs};
-use service::{Context, Settings, Shutdown};
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use service::{BatchDone, Context, Settings, Shutdown};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use volume::Volume;
 
 use listing::Outcome;
@@ -64,17 +63,17 @@ pub const DEFAULT_MAX_BACKLOG: NonZeroUsize = NonZeroUsize::new(60).expect("60 i
 /// Clocks count no further than some centuries.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A walk looks often whether it is to stop: this long is waited for it to delete what it wrote.
+/// A walk looks at each entry whether it is to stop: this long is waited for it to delete what it wrote.
 const STOPPING: Duration = Duration::from_secs(1);
+
+/// Stopped with work left.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped with work left")]
+pub struct Interrupted;
 
 impl Settings for Config {
     fn log(&self) -> &LogArgs {
         &self.log
-    }
-
-    /// The listing has a thread of its own.
-    fn threads(&self) -> usize {
-        1
     }
 }
 
@@ -87,59 +86,95 @@ fn every(text: &str) -> Result<Duration, String> {
 
 /// Writes one listing, or one at each interval until shutdown is requested.
 ///
-/// A listing under way at that request is finished where that takes less than [`Shutdown::GRACE`], else given up.
+/// A listing under way at that request is finished where there is time for it, else given up.
 ///
 /// # Errors
-/// The data directory cannot be used. Without `--every`, also: the root cannot be read, or the volume failed.
+/// The data directory cannot be used. Without `--every`, also: the root cannot be read, the volume failed, or
+/// [`Interrupted`], where the shutdown came before there was a listing.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
+    let observer = context.batches.clone();
+    run_observed(config, context, observer).await
+}
+
+/// The same; tells `observer` of each listing published.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_observed(
+    config: Config,
+    context: Context,
+    observer: Option<UnboundedSender<BatchDone>>,
+) -> anyhow::Result<()> {
     let volume = Volume::open(&config.data_dir)?;
     for fallback in volume.fallbacks() {
         tracing::info!("about the data directory: {fallback}");
     }
     context.health.ready();
-    let Some(every) = config.every else {
-        return list(&config, &volume, &context).await;
-    };
+    match config.every {
+        None => list_once(&config, &volume, &context.shutdown, observer.as_ref()).await,
+        Some(every) => {
+            list_at_each(every, &config, &volume, &context.shutdown, observer.as_ref()).await;
+            Ok(())
+        }
+    }
+}
+
+async fn list_once(
+    config: &Config,
+    volume: &Volume,
+    shutdown: &Shutdown,
+    observer: Option<&UnboundedSender<BatchDone>>,
+) -> anyhow::Result<()> {
+    if shutdown.is_requested() {
+        return Err(Interrupted.into());
+    }
+    let outcome = list(config, volume, shutdown).await?;
+    outcome.report(observer);
+    match outcome {
+        Outcome::Stopped => Err(Interrupted.into()),
+        Outcome::Published { .. } | Outcome::Backlog(_) => Ok(()),
+    }
+}
+
+async fn list_at_each(
+    every: Duration,
+    config: &Config,
+    volume: &Volume,
+    shutdown: &Shutdown,
+    observer: Option<&UnboundedSender<BatchDone>>,
+) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             biased;
-            () = context.shutdown.requested() => return Ok(()),
+            () = shutdown.requested() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = list(&config, &volume, &context).await {
-            tracing::error!("no listing this time: {error:#}");
+        match list(config, volume, shutdown).await {
+            Ok(outcome) => outcome.report(observer),
+            Err(error) => tracing::error!("no listing this time: {error:#}"),
         }
     }
 }
 
 /// Writes one listing.
-async fn list(config: &Config, volume: &Volume, context: &Context) -> anyhow::Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut listing = tokio::task::spawn_blocking({
-        let (config, volume, stop) = (config.clone(), volume.clone(), Arc::clone(&stop));
-        move || listing::write(&config, &volume, &stop)
+async fn list(config: &Config, volume: &Volume, shutdown: &Shutdown) -> anyhow::Result<Outcome> {
+    let listing = tokio::task::spawn_blocking({
+        let (config, volume, shutdown) = (config.clone(), volume.clone(), shutdown.clone());
+        move || listing::write(&config, &volume, &|| shutdown.grace_is_over())
     });
-    let outcome = tokio::select! {
-        outcome = &mut listing => outcome,
-        () = grace_is_over(&context.shutdown) => {
-            stop.store(true, Ordering::Relaxed);
-            match timeout(STOPPING, listing).await {
-                Ok(outcome) => outcome,
-                // A call to a file system that does not answer; the next getdata deletes what was written.
-                Err(_) => Ok(Ok(Outcome::Stopped)),
-            }
-        }
-    };
-    outcome.context("the walk panicked")??.report(context);
-    Ok(())
+    tokio::select! {
+        outcome = listing => outcome.context("the walk panicked")?,
+        // A call to a file system that does not answer; the next getdata deletes what was written.
+        () = too_late(shutdown) => Ok(Outcome::Stopped),
+    }
 }
 
-async fn grace_is_over(shutdown: &Shutdown) {
+async fn too_late(shutdown: &Shutdown) {
     shutdown.requested().await;
     if let Some(deadline) = shutdown.deadline() {
-        sleep_until(deadline.into()).await;
+        sleep_until((deadline + STOPPING).into()).await;
     }
 }
 
@@ -193,9 +228,11 @@ mod tests {
         let config = config(&place);
         std::fs::create_dir(config.root.join("directory")).unwrap();
         let (batches, mut told) = tokio::sync::mpsc::unbounded_channel();
-        let context = Context { batches: Some(batches), ..Context::new(Shutdown::new()) };
-        run(config.clone(), context.clone()).await.unwrap();
-        run(config, context).await.unwrap();
+        for _ in 0..2 {
+            let context = Context::new(Shutdown::new());
+            run_observed(config.clone(), context, Some(batches.clone())).await.unwrap();
+        }
+        drop(batches);
 
         let first = told.recv().await.unwrap();
         assert_eq!((first.stage, first.from, first.to.as_deref()), ("getdata", None, Some("listing.txt")));
@@ -215,12 +252,24 @@ mod tests {
         assert_eq!(volume.waiting("txt").unwrap(), 0);
     }
 
+    #[tokio::test]
+    async fn one_listing_that_was_stopped_before_it_was_there_is_no_success() {
+        let place = tempfile::TempDir::new().unwrap();
+        let config = config(&place);
+        let shutdown = Shutdown::new();
+        shutdown.request();
+        let volume = Volume::open(&config.data_dir).unwrap();
+        let error = run(config, Context::new(shutdown)).await.unwrap_err();
+        assert!(error.is::<Interrupted>(), "{error:?}");
+        assert_eq!(volume.waiting("txt").unwrap(), 0);
+    }
+
     #[test]
     fn a_listing_that_is_to_stop_leaves_nothing_behind() {
         let place = tempfile::TempDir::new().unwrap();
         let config = config(&place);
         let volume = Volume::open(&config.data_dir).unwrap();
-        let outcome = listing::write(&config, &volume, &AtomicBool::new(true)).unwrap();
+        let outcome = listing::write(&config, &volume, &|| true).unwrap();
         assert!(matches!(outcome, Outcome::Stopped));
         assert_eq!(volume.waiting("txt").unwrap(), 0);
         let mut claims = std::fs::read_dir(config.data_dir.join(".pipe/1/getdata")).unwrap();

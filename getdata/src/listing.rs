@@ -1,31 +1,26 @@
 //! One listing, from the walk to its name on the volume.
 
-use std::num::NonZero;
-use std::sync::atomic::AtomicBool;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use service::{BatchDone, Context};
+use service::BatchDone;
+use tokio::sync::mpsc::UnboundedSender;
 use volume::{Draft, Spec, Volume};
 
 use crate::Config;
-use crate::walk::{Error, Identity, Tally, Walk};
+use crate::walk::{Error, Identity, Statistics, Walk};
 
 const SPEC: Spec = Spec { name: "getdata", input: None, output: Some("txt") };
 
 /// The extension of [`SPEC`]'s output.
 const EXTENSION: &str = "txt";
 
-/// More threads than that wait for the kernel's locks, not for their turn.
-const MOST_THREADS: usize = 16;
-
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Published {
         name: String,
-        tally: Tally,
+        statistics: Statistics,
         elapsed: Duration,
     },
     /// So many files wait already.
@@ -34,11 +29,15 @@ pub(crate) enum Outcome {
     Stopped,
 }
 
-/// Walks and publishes; blocks as long as that takes.
+/// Walks and publishes; blocks as long as that takes, or until it is to stop.
 ///
 /// # Errors
 /// The root cannot be read, or the volume failed. Nothing is published.
-pub(crate) fn write(config: &Config, volume: &Volume, stop: &AtomicBool) -> anyhow::Result<Outcome> {
+pub(crate) fn write(
+    config: &Config,
+    volume: &Volume,
+    is_to_stop: &dyn Fn() -> bool,
+) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     recover(volume)?;
     let waiting = volume.waiting(EXTENSION)?;
@@ -48,15 +47,13 @@ pub(crate) fn write(config: &Config, volume: &Volume, stop: &AtomicBool) -> anyh
     let root = volume.root();
     let left_out = Identity::of_path(root)
         .with_context(|| format!("failed to look at the data directory `{}`", root.display()))?;
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let walk = Walk { root: &config.root, left_out: Some(left_out), threads, stop };
 
     let mut draft = volume.begin_draft(SPEC)?;
-    match walk.list(draft.output()) {
-        Ok(tally) => {
+    match (Walk { root: &config.root, left_out, is_to_stop }).list(draft.output()) {
+        Ok(statistics) => {
             // The root has a line: there is something to publish.
             let name = draft.publish()?.unwrap_or_default();
-            Ok(Outcome::Published { name, tally, elapsed: started.elapsed() })
+            Ok(Outcome::Published { name, statistics, elapsed: started.elapsed() })
         }
         Err(error) => {
             discard(draft);
@@ -89,9 +86,11 @@ fn discard(draft: Draft) {
 
 impl Outcome {
     /// Tells people, and who else wants to know.
-    pub(crate) fn report(self, context: &Context) {
+    pub(crate) fn report(&self, observer: Option<&UnboundedSender<BatchDone>>) {
         match self {
-            Outcome::Published { name, tally, elapsed } => published(name, &tally, elapsed, context),
+            Outcome::Published { name, statistics, elapsed } => {
+                published(name, statistics, *elapsed, observer);
+            }
             Outcome::Backlog(waiting) => {
                 tracing::warn!(waiting, "no listing is written: as many wait as --max-backlog allows");
             }
@@ -100,18 +99,23 @@ impl Outcome {
     }
 }
 
-fn published(name: String, tally: &Tally, elapsed: Duration, context: &Context) {
-    let Tally { entries, unreadable, ref example } = *tally;
+fn published(
+    name: &str,
+    statistics: &Statistics,
+    elapsed: Duration,
+    observer: Option<&UnboundedSender<BatchDone>>,
+) {
+    let Statistics { entries, unreadable, ref example } = *statistics;
     tracing::info!(%name, entries, unreadable, ?elapsed, "published");
     if let Some(example) = example {
         tracing::warn!(unreadable, "some could not be read, among them {example}");
     }
-    if let Some(batches) = &context.batches {
+    if let Some(observer) = observer {
         // Nobody listens any more: so be it.
-        let _ = batches.send(BatchDone {
+        let _ = observer.send(BatchDone {
             stage: SPEC.name,
             from: None,
-            to: Some(name),
+            to: Some(name.to_owned()),
             ok: entries,
             rejected: unreadable,
             elapsed,

@@ -1,53 +1,35 @@
-//! The walk: every entry below a directory, by several threads, in one order.
+//! The walk: every entry below a directory, as the file system hands them out.
 //!
-//! **Order.** The root; then a directory's entries, sorted byte by byte, and after them, directory by directory, what they hold.
-//! A large directory comes in pieces of 512 entries (fewer where paths are very long): a piece, what its directories hold, the
-//! next piece. One of more than 65,536 entries is sorted in runs of about so many, as the file system hands them out.
-//! Nothing depends on the threads' luck.
-//!
-//! **Memory.** A run of names for each thread, what threads may run ahead of the listing (`order.rs`), and for each
-//! directory on the way down the names that are still to be listed: bounded for directories of any size and trees of any
-//! number of directories. It grows with depth alone, as the paths do.
-//!
-//! - `crew.rs`: the threads together; `order.rs`: what is left to do, and which text is due
-//! - `lister.rs`: one thread's part; `tree.rs`: opening directories; `names.rs`: reading them; `lines.rs`: their lines
+//! Links are never followed. What cannot be read, or is gone before it is looked at, is counted. Memory does not grow with
+//! a directory's size.
 
-mod crew;
-mod lines;
-mod lister;
-mod names;
-mod order;
-mod tree;
-
-use std::ffi::CString;
-use std::io::{self, Write};
+use std::fs::{self, Metadata};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{CWD, FileType};
+use walkdir::{DirEntry, WalkDir};
 
 use crate::escape;
-use crate::format::Formatter;
-use crate::names::Owners;
-use crew::Crew;
-use lines::Lines;
-use lister::Lister;
-use tree::Tree;
+use crate::format::{self, Attributes};
+use crate::owners::Owners;
 
-pub(crate) use lines::Tally;
-pub(crate) use tree::Identity;
+/// Text is written in blocks of that size, in bytes: far beyond what a write costs by itself.
+const BLOCK: usize = 256 << 10;
+
+/// So many directories are open at a time, one on each level. Where a tree is deeper, what is left of the topmost is read
+/// into memory.
+const MAX_OPEN: usize = 256;
 
 /// What is to be walked.
-#[derive(Debug)]
 pub(crate) struct Walk<'a> {
     pub root: &'a Path,
     /// A directory that is left out, with all that it holds.
-    pub left_out: Option<Identity>,
-    pub threads: usize,
-    /// Set by whoever wants the walk to end early.
-    pub stop: &'a AtomicBool,
+    pub left_out: Identity,
+    /// Whether the walk is to end early.
+    pub is_to_stop: &'a dyn Fn() -> bool,
 }
 
 /// Why there is no listing.
@@ -67,64 +49,153 @@ pub(crate) enum Error {
     Stopped,
 }
 
+/// What could be listed and what not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    /// Lines written.
+    pub entries: u64,
+    /// What could not be read: entries, what directories hold, targets of links.
+    pub unreadable: u64,
+    /// The first of them, and why.
+    pub example: Option<String>,
+}
+
 impl Walk<'_> {
     /// Writes every entry's line, in large blocks.
     ///
     /// # Errors
     /// The root cannot be read, the output cannot be written, or the walk was stopped. What cannot be read below the
     /// root is counted instead.
-    pub(crate) fn list(&self, output: &mut (dyn Write + Send)) -> Result<Tally, Error> {
-        let root = self.root.as_os_str().as_bytes();
-        let name = CString::new(root).map_err(|error| self.root_error(error.into()))?;
-        let status = tree::status(CWD, &name).map_err(|errno| self.root_error(errno.into()))?;
-        let attributes = lines::attributes(&status);
-        let prefix = prefix(root);
-        let mut lines = self.lines(&prefix);
-        let mut text = Vec::new();
-        lines.push(&mut text, &attributes, b"", CWD, &name);
-        let tally = std::mem::take(&mut lines.tally);
-        if attributes.file_type() != FileType::Directory {
-            return output.write_all(&text).map(|()| tally).map_err(Error::Write);
-        }
-
-        let tree = Tree::open(self.root).map_err(|errno| self.root_error(errno.into()))?;
-        // Where the directories above cannot be looked at, the data directory is none of them that anyone could tell.
-        if self.left_out.is_some_and(|left_out| tree.lies_in(left_out).unwrap_or(false)) {
+    pub(crate) fn list(&self, output: &mut dyn Write) -> Result<Statistics, Error> {
+        if self.root_is_left_out() {
             return Err(Error::LeftOut { path: self.root.to_owned() });
         }
-        let crew = Crew::new(text, tally, self.stop, output);
-        thread::scope(|scope| {
-            for _ in 1..self.threads {
-                let worker = || crew.work(Lister::new(&tree, self.lines(&prefix)));
-                if let Err(error) = thread::Builder::new().name("walk".to_owned()).spawn_scoped(scope, worker)
-                {
-                    tracing::debug!("the walk has one thread less: {error}");
+        let mut lines = Lines::new(output);
+        let mut walk = WalkDir::new(self.root).follow_root_links(false).max_open(MAX_OPEN).into_iter();
+        while let Some(found) = walk.next() {
+            if (self.is_to_stop)() {
+                return Err(Error::Stopped);
+            }
+            let entry = match found {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.count(error, &mut lines.statistics)?;
+                    continue;
+                }
+            };
+            match entry.metadata() {
+                Ok(metadata) if self.is_left_out(&entry, &metadata) => walk.skip_current_dir(),
+                Ok(metadata) => lines.push(entry.path(), &metadata).map_err(Error::Write)?,
+                Err(error) => {
+                    self.count(error, &mut lines.statistics)?;
+                    // Else it would be counted again.
+                    if entry.file_type().is_dir() {
+                        walk.skip_current_dir();
+                    }
                 }
             }
-            crew.work(Lister::new(&tree, lines));
-        });
-        crew.end()
+        }
+        lines.output.flush().map_err(Error::Write)?;
+        Ok(lines.statistics)
     }
 
-    fn lines<'p>(&self, prefix: &'p [u8]) -> Lines<'p> {
-        let mut formatter = Formatter::new(Owners::of_this_system());
-        formatter.set_now(lister::now());
-        Lines::new(prefix, self.left_out, formatter)
+    /// Counts what cannot be read. An error for the root itself.
+    fn count(&self, error: walkdir::Error, statistics: &mut Statistics) -> Result<(), Error> {
+        let (depth, path) = (error.depth(), error.path().unwrap_or(self.root).to_owned());
+        // Only links that are followed give errors of another kind.
+        let source = error.into_io_error().unwrap_or_else(|| io::Error::other("it cannot be read"));
+        if depth == 0 {
+            return Err(Error::Root { path: self.root.to_owned(), source });
+        }
+        statistics.unreadable(&path, &source);
+        Ok(())
     }
 
-    fn root_error(&self, source: io::Error) -> Error {
-        Error::Root { path: self.root.to_owned(), source }
+    /// Whether the root is the directory that is left out, or a directory in it. Where the directories above cannot be
+    /// looked at, that is none of them that anyone could tell.
+    fn root_is_left_out(&self) -> bool {
+        let is_directory = fs::symlink_metadata(self.root).is_ok_and(|metadata| metadata.is_dir());
+        is_directory
+            && self.root.canonicalize().is_ok_and(|root| {
+                root.ancestors()
+                    .any(|above| Identity::of_path(above).is_ok_and(|above| above == self.left_out))
+            })
+    }
+
+    fn is_left_out(&self, entry: &DirEntry, metadata: &Metadata) -> bool {
+        entry.file_type().is_dir() && Identity::of(metadata) == self.left_out
     }
 }
 
-/// What stands before the names of the root's entries: its path as given, escaped, with a slash at its end.
-fn prefix(root: &[u8]) -> Vec<u8> {
-    let mut prefix = Vec::new();
-    escape::push(&mut prefix, root);
-    if !prefix.ends_with(b"/") {
-        prefix.push(b'/');
+/// Where the entries' lines go, and what is known of them.
+struct Lines<'a> {
+    output: BufWriter<&'a mut dyn Write>,
+    owners: Owners,
+    /// The line that is written.
+    line: Vec<u8>,
+    statistics: Statistics,
+}
+
+impl<'a> Lines<'a> {
+    fn new(output: &'a mut dyn Write) -> Self {
+        Self {
+            output: BufWriter::with_capacity(BLOCK, output),
+            owners: Owners::of_this_system(),
+            line: Vec::new(),
+            statistics: Statistics::default(),
+        }
     }
-    prefix
+
+    fn push(&mut self, path: &Path, metadata: &Metadata) -> io::Result<()> {
+        let mut target = None;
+        if metadata.is_symlink() {
+            match fs::read_link(path) {
+                Ok(path) => target = Some(path),
+                // As ls does it: the link is listed without what it leads to.
+                Err(error) => self.statistics.unreadable(path, &error),
+            }
+        }
+        self.line.clear();
+        let attributes = Attributes::of(metadata);
+        format::push(&mut self.line, &attributes, &mut self.owners, now(), path, target.as_deref());
+        self.statistics.entries += 1;
+        self.output.write_all(&self.line)
+    }
+}
+
+/// In seconds since 1970.
+fn now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
+impl Statistics {
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        self.unreadable += 1;
+        self.example.get_or_insert_with(|| {
+            let mut escaped = Vec::new();
+            escape::push(&mut escaped, path.as_os_str().as_bytes());
+            format!("`{}`: {error}", String::from_utf8_lossy(&escaped))
+        });
+    }
+}
+
+/// Which file it is, whatever its paths are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    /// Of what the path leads to, through links.
+    pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&fs::metadata(path)?))
+    }
 }
 
 #[cfg(test)]

@@ -4,23 +4,12 @@
 
 mod any_bytes;
 
-use std::fs;
-use std::io::{self, Read};
-
-use any_bytes::{NAMES, check, convert};
+use any_bytes::testing::{self, Outcome, Sips};
+use any_bytes::{NAMES, check};
+use csv_to_json::convert;
 use proptest::prelude::*;
 use proptest::string::string_regex;
-use records::{Counts, Rejects};
-
-/// Gives so many bytes at once, by turns.
-struct Sips<'a>(&'a [u8], std::iter::Cycle<std::vec::IntoIter<usize>>);
-
-impl Read for Sips<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = self.1.next().unwrap_or(1).min(buffer.len());
-        self.0.read(&mut buffer[..most])
-    }
-}
+use records::Counts;
 
 /// What the csv crate writes of these fields.
 fn written(records: &[[String; 7]], terminator: csv::Terminator) -> Vec<u8> {
@@ -67,7 +56,7 @@ proptest! {
 
     #[test]
     fn reads_of_any_size_come_to_the_same(file in file(), sizes in prop::collection::vec(1..50_usize, 1..6)) {
-        prop_assert_eq!(convert(Sips(&file, sizes.into_iter().cycle())), convert(&file[..]));
+        prop_assert_eq!(Outcome::of(convert, Sips::new(&file, sizes)), Outcome::of(convert, &file[..]));
     }
 
     #[test]
@@ -85,41 +74,26 @@ proptest! {
             });
             expected += &format!("{{{}}}\n", members.collect::<Vec<_>>().join(","));
         }
-        let outcome = convert(&written(&records, terminator)[..]);
-        prop_assert_eq!(outcome.output, expected);
+        let outcome = Outcome::of(convert, &written(&records, terminator)[..]);
+        prop_assert_eq!(String::from_utf8(outcome.output).unwrap(), expected);
         prop_assert_eq!(outcome.counts, Counts { ok: records.len() as u64, rejected: 0 });
     }
 }
 
 #[test]
 fn the_corpus_of_the_fuzz_target_holds() {
-    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/csv")).unwrap() {
-        check(&fs::read(file.unwrap().path()).unwrap());
-    }
+    testing::assert_corpus("csv", check);
 }
 
 #[test]
 fn a_file_without_a_line_feed_is_rejected_in_bounded_memory() {
-    /// Keeps the longest piece.
-    struct Longest(usize);
-    impl Rejects for Longest {
-        fn start(&mut self, _: u64, _: &str) -> io::Result<()> {
-            Ok(())
-        }
-        fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-            self.0 = self.0.max(bytes.len());
-            Ok(())
-        }
-        fn end(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     for byte in [b'x', b'"', b','] {
-        let mut longest = Longest(0);
-        let counts =
-            csv_to_json::convert(&mut io::repeat(byte).take(100 << 20), &mut io::sink(), &mut longest)
-                .unwrap();
-        assert_eq!(counts, Counts { ok: 0, rejected: 1 });
-        assert!(longest.0 <= 2 * records::MAX_LINE);
+        testing::assert_rejected_in_bounded_memory(convert, byte, 100 << 20);
     }
+}
+
+#[test]
+fn errors_of_reader_writer_and_rejects_come_back_as_they_were() {
+    testing::assert_errors_come_back(convert, b"a,b,c,d,e,f,g\n", b"x");
+    testing::assert_errors_come_back(convert, b"a,b,c,d,e,f,\"g\"\n", b"x");
 }

@@ -2,7 +2,6 @@
 
 use crate::Unreadable;
 
-pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a file's first bytes say about its encoding.

@@ -1,31 +1,31 @@
 //! What the three stages read and write, as pure code: bytes in, bytes out.
 //!
-//! [`lines`] frames any reader into lines in bounded memory, [`listing`] is the one record format: a
-//! file listing as text, as CSV and as JSON. Other formats come beside it.
+//! [`lines`] frames any reader into lines in bounded memory, [`listing`] is the one record format: a file listing as text,
+//! as CSV and as JSON. Other formats come beside it, as [conversions](Conversion) of their own.
 //!
-//! Here is no file, no clock, no thread, no network and no log: who calls brings a reader, a writer
-//! and [`Rejects`] for what cannot be read. Nothing here mends, guesses or leaves out: a line is read
-//! without doubt, or rejected with a reason.
+//! Here is no file, no clock, no thread, no network and no log: who calls brings a reader, a writer and [`Rejects`] for
+//! what cannot be read. Nothing here mends, guesses or leaves out: a line is read without doubt, or rejected with a reason.
 //!
 //! ```text
-//! lib.rs          Counts, Rejects, MAX_LINE
-//! lines.rs        reader -> lines, with their numbers and offsets
-//! blocks.rs       records -> writer, in large blocks
-//! encoding.rs     bytes -> UTF-8, byte order marks
-//! unreadable.rs   every reason for a rejection
-//! listing.rs      Entry
-//!   text.rs       lines of ls -> Entry     (text/plain.rs: the ordinary line, fast)
-//!   csv.rs        Entry <-> record         (csv/record.rs: quotes)
-//!   json.rs       Entry -> document
+//! lib.rs              Conversion, Counts, Rejects, MAX_LINE
+//! lines.rs            reader -> lines, with their numbers and offsets
+//! encoding.rs         bytes -> UTF-8, byte order marks
+//! unreadable.rs       every reason for a rejection
+//! listing.rs          Entry
+//!   text_to_csv.rs    lines of ls -> CSV
+//!   csv_to_json.rs    CSV -> documents
+//!   text.rs           a line of ls -> Entry
+//!   csv.rs            a CSV record -> Entry
 //! ```
 
-use std::io;
+#[cfg(test)]
+extern crate self as records;
 
-pub mod blocks;
+use std::io::{self, Read, Write};
+
 mod encoding;
 pub mod lines;
 pub mod listing;
-pub mod quick;
 mod unreadable;
 
 pub use unreadable::Unreadable;
@@ -33,6 +33,14 @@ pub use unreadable::Unreadable;
 /// The longest line, in bytes without its line feed, that is looked at; longer ones are rejected.
 /// Equally the longest CSV record, where it spans lines.
 pub const MAX_LINE: usize = 1 << 20;
+
+/// What is read and written at once. Large enough that a call's own cost vanishes, small enough to stay in a core's cache.
+const BLOCK: usize = 256 << 10;
+
+/// A format of records turned into another: from a reader to a writer, with what cannot be read put into `Rejects`.
+///
+/// Errors of the three are passed on unchanged; what was written until then is an incomplete output.
+pub type Conversion = fn(&mut dyn Read, &mut dyn Write, &mut dyn Rejects) -> io::Result<Counts>;
 
 /// How many records a conversion wrote and how many it rejected. Skipped lines are in neither.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -81,3 +89,6 @@ impl Rejects for () {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod testing;

@@ -21,10 +21,7 @@ use std::io::{self, ErrorKind, Read};
 
 use memchr::memchr;
 
-use crate::{MAX_LINE, Rejects, Unreadable};
-
-/// What one read asks for. Large enough that a read's own cost vanishes, small enough to stay in a core's cache.
-const BLOCK: usize = 256 << 10;
+use crate::{BLOCK, MAX_LINE, Rejects, Unreadable};
 
 /// One line of the input.
 #[derive(Debug, PartialEq, Eq)]

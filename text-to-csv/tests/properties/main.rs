@@ -4,22 +4,10 @@
 
 mod any_bytes;
 
-use std::fs;
-use std::io::{self, Read};
-
-use any_bytes::{check, convert};
+use any_bytes::check;
+use any_bytes::testing::{self, Outcome, Sips};
 use proptest::prelude::*;
-use records::{Counts, Rejects};
-
-/// Gives so many bytes at once, by turns.
-struct Sips<'a>(&'a [u8], std::iter::Cycle<std::vec::IntoIter<usize>>);
-
-impl Read for Sips<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = self.1.next().unwrap_or(1).min(buffer.len());
-        self.0.read(&mut buffer[..most])
-    }
-}
+use text_to_csv::convert;
 
 /// Files of lines that are entries, or nearly, or nothing of the kind.
 fn file() -> impl Strategy<Value = Vec<u8>> {
@@ -50,13 +38,13 @@ proptest! {
 
     #[test]
     fn reads_of_any_size_come_to_the_same(file in file(), sizes in prop::collection::vec(1..50_usize, 1..6)) {
-        prop_assert_eq!(convert(Sips(&file, sizes.into_iter().cycle())), convert(&file[..]));
+        prop_assert_eq!(Outcome::of(convert, Sips::new(&file, sizes)), Outcome::of(convert, &file[..]));
     }
 
     #[test]
     fn any_path_without_a_line_feed_comes_out_as_it_went_in(paths in prop::collection::vec("[^\n\0]{1,60}", 1..8)) {
         let lines = paths.iter().map(|path| format!("-rw-r--r--    1 root     root   19 Mar 19 23:57 {path}\n"));
-        let outcome = convert(format!("total 4\n{}", lines.collect::<String>()).as_bytes());
+        let outcome = Outcome::of(convert, format!("total 4\n{}", lines.collect::<String>()).as_bytes());
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&outcome.output[..]);
         let found: Vec<_> = reader.records().map(|record| record.unwrap()[6].to_owned()).collect();
         prop_assert_eq!(found, paths);
@@ -65,71 +53,18 @@ proptest! {
 
 #[test]
 fn the_corpus_of_the_fuzz_target_holds() {
-    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/listing")).unwrap() {
-        check(&fs::read(file.unwrap().path()).unwrap());
-    }
+    testing::assert_corpus("listing", check);
 }
 
 #[test]
 fn a_file_without_a_line_feed_is_rejected_in_bounded_memory() {
-    const LENGTH: u64 = 300 << 20;
-    /// Counts bytes, and keeps the longest piece.
-    #[derive(Default)]
-    struct Measured(u64, usize);
-    impl Rejects for Measured {
-        fn start(&mut self, _: u64, _: &str) -> io::Result<()> {
-            Ok(())
-        }
-        fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-            self.0 += bytes.len() as u64;
-            self.1 = self.1.max(bytes.len());
-            Ok(())
-        }
-        fn end(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut measured = Measured::default();
-    let counts =
-        text_to_csv::convert(&mut io::repeat(b'x').take(LENGTH), &mut io::sink(), &mut measured).unwrap();
-    assert_eq!(counts, Counts { ok: 0, rejected: 1 });
-    assert_eq!(measured.0, LENGTH);
-    assert!(measured.1 <= 2 * records::MAX_LINE, "it was held in a piece of {} bytes", measured.1);
+    testing::assert_rejected_in_bounded_memory(convert, b'x', 300 << 20);
 }
 
 #[test]
 fn errors_of_reader_writer_and_rejects_come_back_as_they_were() {
-    struct Fails;
-    impl Read for Fails {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("on purpose"))
-        }
-    }
-    impl io::Write for Fails {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::Error::other("on purpose"))
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    impl Rejects for Fails {
-        fn start(&mut self, _: u64, _: &str) -> io::Result<()> {
-            Err(io::Error::other("on purpose"))
-        }
-        fn piece(&mut self, _: &[u8]) -> io::Result<()> {
-            Ok(())
-        }
-        fn end(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let entry = b"-rw-r--r-- 1 root root 19 Mar 19 23:57 a\n".repeat(10_000);
-    for error in [
-        text_to_csv::convert(&mut Fails, &mut io::sink(), &mut ()),
-        text_to_csv::convert(&mut &entry[..], &mut Fails, &mut ()),
-        text_to_csv::convert(&mut &b"x"[..], &mut io::sink(), &mut Fails),
-    ] {
-        assert_eq!(error.unwrap_err().to_string(), "on purpose");
-    }
+    let plain = b"-rw-r--r-- 1 root root 19 Mar 19 23:57 a\n";
+    let quoted = b"-rw-r--r-- 1 root root 19 Mar 19 23:57 a,b\n";
+    testing::assert_errors_come_back(convert, plain, b"x");
+    testing::assert_errors_come_back(convert, quoted, b"x");
 }

@@ -2,8 +2,8 @@ use std::io::{self, ErrorKind, Read};
 
 use proptest::prelude::*;
 
-use super::{BLOCK, Line, Lines};
-use crate::{MAX_LINE, Rejects};
+use super::{Line, Lines};
+use crate::{BLOCK, MAX_LINE, Rejects};
 
 /// A line as it came out: its number, offset, length, and its bytes unless it is too long.
 type Seen = (u64, u64, u64, Option<Vec<u8>>);

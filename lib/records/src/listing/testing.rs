@@ -1,51 +1,49 @@
-//! What the tests of the readers share.
+//! What came of an input, field by field.
 
-use std::io;
+use serde_json::{Map, Value};
 
-use super::{Entry, FIELDS, Format, Writer};
-use crate::{Counts, Rejects};
+use super::FIELDS;
+use crate::testing::Outcome;
+use crate::{Conversion, listing};
 
-/// Fields and entries as they came, with separators that no test has in a field. No line is ordinary.
-pub(super) struct Fields;
-
-impl Format for Fields {
-    const SLACK: usize = 0;
-
-    fn write(entry: &Entry<'_>, output: &mut Vec<u8>) {
-        output.extend_from_slice(entry.fields().join("\u{1f}").as_bytes());
-        output.push(0x1e);
-    }
-
-    fn write_line(_: &[u8], _: &mut [u8]) -> Option<usize> {
-        None
-    }
-}
-
-/// What came of an input.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+/// Entries, and what was rejected.
+#[derive(Debug, PartialEq)]
+pub(super) struct Entries {
     pub(super) entries: Vec<[String; FIELDS]>,
     /// Line number, reason and bytes.
     pub(super) rejected: Vec<(u64, String, Vec<u8>)>,
 }
 
-type Reader<'a> = fn(&'a [u8], &mut dyn Rejects, &mut Writer<'_, Fields>) -> io::Result<Counts>;
+impl Entries {
+    /// The entries of a listing.
+    pub(super) fn of_text(input: &[u8]) -> Self {
+        Self::of([listing::text_to_csv, listing::text_to_csv_without_fast_path], input, |csv| {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
+            let records = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect());
+            records.collect()
+        })
+    }
 
-impl Outcome {
-    pub(super) fn of<'a>(read: Reader<'a>, input: &'a [u8]) -> Self {
-        let mut output = Vec::new();
-        let mut outcome = Outcome::default();
-        let mut writer = Writer::new(&mut output);
-        let counts = read(input, &mut outcome, &mut writer).unwrap();
-        writer.finish().unwrap();
-        let output = String::from_utf8(output).unwrap();
-        for entry in output.split_terminator('\u{1e}') {
-            let fields: Vec<_> = entry.split('\u{1f}').map(str::to_owned).collect();
-            outcome.entries.push(fields.try_into().unwrap());
-        }
-        assert_eq!(counts.ok, outcome.entries.len() as u64);
-        assert_eq!(counts.rejected, outcome.rejected.len() as u64);
-        outcome
+    /// The entries of CSV.
+    pub(super) fn of_csv(input: &[u8]) -> Self {
+        Self::of([listing::csv_to_json, listing::csv_to_json_without_fast_path], input, |json| {
+            let documents = std::str::from_utf8(json).unwrap().lines();
+            let names = ["mod", "no", "user", "group", "usrno", "date", "file"];
+            let entry = |document| {
+                let members: Map<String, Value> = serde_json::from_str(document).unwrap();
+                names.map(|name| members[name].as_str().unwrap().to_owned()).to_vec()
+            };
+            documents.map(entry).collect()
+        })
+    }
+
+    fn of(both_ways: [Conversion; 2], input: &[u8], entries: impl Fn(&[u8]) -> Vec<Vec<String>>) -> Self {
+        let [outcome, with_care] = both_ways.map(|convert| Outcome::of(convert, input));
+        assert_eq!(outcome, with_care);
+        let entries: Vec<_> =
+            entries(&outcome.output).into_iter().map(|fields| fields.try_into().unwrap()).collect();
+        assert_eq!(outcome.counts.ok, entries.len() as u64);
+        Self { entries, rejected: outcome.rejected }
     }
 
     pub(super) fn paths(&self) -> Vec<&str> {
@@ -55,21 +53,5 @@ impl Outcome {
     /// Numbers and reasons of the rejected lines.
     pub(super) fn reasons(&self) -> Vec<(u64, &str)> {
         self.rejected.iter().map(|(line, reason, _)| (*line, reason.as_str())).collect()
-    }
-}
-
-impl Rejects for Outcome {
-    fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
-        self.rejected.push((line, reason.to_owned(), Vec::new()));
-        Ok(())
-    }
-
-    fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.rejected.last_mut().unwrap().2.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -20,57 +20,20 @@
 //! return, then one is taken off every line of the file that has it. Otherwise a carriage return at
 //! the end of a line belongs to the path.
 
-use std::io::{self, Read};
-
 use memchr::memchr;
 
-use super::{Entry, Format, Writer};
+use super::Entry;
+use crate::Unreadable;
 use crate::encoding::{Encoding, is_blank, utf_8};
-use crate::lines::{Line, Lines};
-use crate::{Counts, Rejects, Unreadable};
 
 mod date;
 mod entry;
 mod words;
 
-pub use words::{is_mode, is_month};
-
-/// Reads text and writes the entries it finds. Errors of `input`, `rejects` and `writer` end the
-/// reading and are passed on unchanged.
-pub fn read(
-    input: impl Read,
-    rejects: &mut dyn Rejects,
-    writer: &mut Writer<'_, impl Format>,
-) -> io::Result<Counts> {
-    let mut lines = Lines::new(input);
-    let mut file = Listing::default();
-    let mut counts = Counts::default();
-    while let Some(line) = lines.next_line_or_reject(rejects)? {
-        let Line::Whole { number, bytes, .. } = line else {
-            counts.rejected += 1;
-            continue;
-        };
-        if file.is_settled() && writer.write_line(bytes)? {
-            counts.ok += 1;
-            continue;
-        }
-        match file.entry(number, bytes) {
-            Ok(Some(entry)) => {
-                writer.write(&entry)?;
-                counts.ok += 1;
-            }
-            Ok(None) => {}
-            Err(why) => {
-                rejects.reject(number, &why.to_string(), bytes)?;
-                counts.rejected += 1;
-            }
-        }
-    }
-    Ok(counts)
-}
+pub(super) use entry::plain_fields;
 
 /// What the lines so far say about those to come.
-struct Listing {
+pub(super) struct Listing {
     encoding: Encoding,
     /// Lines end in CRLF; unknown before the first line.
     crlf: Option<bool>,
@@ -90,12 +53,16 @@ impl Default for Listing {
 impl Listing {
     /// A line that holds an entry, and no carriage return, tells nothing new.
     #[inline]
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.crlf.is_some() && !self.at_a_head
     }
 
     /// The entry in a line; None: the line is to be skipped.
-    fn entry<'a>(&'a mut self, number: u64, line: &'a [u8]) -> Result<Option<Entry<'a>>, Unreadable> {
+    pub(super) fn entry<'a>(
+        &'a mut self,
+        number: u64,
+        line: &'a [u8],
+    ) -> Result<Option<Entry<'a>>, Unreadable> {
         let at_a_head = std::mem::replace(&mut self.at_a_head, false);
         let line = utf_8(self.encoding.strip_mark(number, line)?)?;
         let line = self.without_carriage_return(line);
@@ -128,13 +95,12 @@ fn is_total(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
-    use crate::listing::testing::Outcome;
+    use crate::listing::testing::Entries;
 
     const A: &str = "-rw-r--r--    1 root     root            19 Mar 19 23:57 a";
 
-    fn outcome(input: &str) -> Outcome {
-        Outcome::of(read, input.as_bytes())
+    fn outcome(input: &str) -> Entries {
+        Entries::of_text(input.as_bytes())
     }
 
     #[test]
@@ -167,7 +133,8 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_first_line() {
         assert_eq!(outcome(&format!("\u{feff}{A}\n{A}\u{feff}\n")).paths(), ["a", "a\u{feff}"]);
-        assert_eq!(outcome("\u{feff}"), Outcome::default());
+        let nothing = outcome("\u{feff}");
+        assert!(nothing.entries.is_empty() && nothing.rejected.is_empty());
         let outcome = outcome(&format!("{A}\n\u{feff}{A}\n\u{feff}{A}"));
         assert_eq!(outcome.rejected[0].2, format!("\u{feff}{A}").as_bytes());
         assert_eq!(outcome.rejected.len(), 2);
@@ -179,7 +146,7 @@ mod tests {
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         for (bytes, name) in [(little, "utf-16 (little endian)"), (big, "utf-16 (big endian)")] {
-            let outcome = Outcome::of(read, &bytes);
+            let outcome = Entries::of_text(&bytes);
             let reason = format!("expected utf-8, the file is {name}");
             assert!(outcome.rejected.len() >= 2);
             assert!(outcome.rejected.iter().all(|(_, why, _)| *why == reason));
@@ -190,7 +157,7 @@ mod tests {
 
     #[test]
     fn bytes_that_cannot_be_in_a_path_are_named_by_their_place() {
-        let outcome = Outcome::of(read, b"-rw\xff\n-rw\0\nx\0\0\0");
+        let outcome = Entries::of_text(b"-rw\xff\n-rw\0\nx\0\0\0");
         let nul = |at| format!("expected text, byte {at} is nul (is the file utf-16?)");
         assert_eq!(outcome.reasons(), [(1, "expected utf-8, byte 4 is not"), (2, &nul(4)), (3, &nul(2))]);
     }

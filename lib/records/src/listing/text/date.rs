@@ -11,7 +11,13 @@ use super::words::is_month;
 ///
 /// Years may have more than four digits, fewer, or a minus.
 pub(super) fn split(text: &str) -> Option<(&str, &str)> {
-    let start = Cursor(text.as_bytes());
+    let (date, rest) = split_bytes(text.as_bytes())?;
+    Some((&text[..date.len()], &text[text.len() - rest.len()..]))
+}
+
+/// The same, of what is not known to be text.
+pub(super) fn split_bytes(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = Cursor(text);
     if let Some(after) = start.month_and_day().or_else(|| start.iso()) {
         return Some(text.split_at(text.len() - after.0.len()));
     }

@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use super::date;
 use super::words::{is_mode, is_number};
 use crate::Unreadable;
-use crate::listing::Entry;
+use crate::listing::{Entry, FIELDS};
 
 /// Reads a line of `ls -l`; `size` holds the size of a device.
 ///
@@ -14,7 +14,7 @@ use crate::listing::Entry;
 pub(super) fn parse<'a>(line: &'a str, size: &'a mut String) -> Result<Entry<'a>, Unreadable> {
     let (mode, rest) = split_mode(line)?;
     let (links, rest) = split_word(rest);
-    if !is_number(links) {
+    if !is_number(links.as_bytes()) {
         return Err(Unreadable::Links);
     }
     let (before, date, path) = split_at_date(rest).ok_or(Unreadable::Date)?;
@@ -26,16 +26,41 @@ pub(super) fn parse<'a>(line: &'a str, size: &'a mut String) -> Result<Entry<'a>
     Ok(Entry { mode, links, user, group, size, date, path })
 }
 
+/// The fields of a line whose columns are clear at a glance: five words, a date, a path. None: it is to be
+/// [parsed](parse).
+#[inline]
+pub(in crate::listing) fn plain_fields(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
+    let (mode, rest) = split_plain_word(line);
+    let (links, rest) = split_plain_word(rest);
+    let (user, rest) = split_plain_word(rest);
+    let (group, rest) = split_plain_word(rest);
+    let (size, rest) = split_plain_word(rest);
+    let (date, rest) = date::split_bytes(rest)?;
+    let path = rest.strip_prefix(b" ").filter(|path| !path.is_empty())?;
+    let is_device = matches!(mode, [b'b' | b'c', ..]);
+    let is_plain = is_marked_mode(mode) && !is_device && is_number(links) && is_number(size);
+    is_plain.then_some([mode, links, user, group, size, date, path])
+}
+
+/// The first word, and what follows the blanks after it.
+#[inline]
+fn split_plain_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let blanks = rest.iter().position(|&byte| byte != b' ').unwrap_or(rest.len());
+    (word, &rest[blanks..])
+}
+
 /// The mode: a type, nine rights, and at most one mark for what rights cannot say.
 fn split_mode(line: &str) -> Result<(&str, &str), Unreadable> {
     let (mode, rest) = line.split_once(' ').unwrap_or((line, ""));
-    if is_marked_mode(mode) {
+    if is_marked_mode(mode.as_bytes()) {
         return Ok((mode, rest));
     }
     let mut columns = rest.split(' ').filter(|word| !word.is_empty()).take(2);
     Err(if mode.ends_with("?????????") {
         Unreadable::UnknownMode
-    } else if columns.any(is_marked_mode) {
+    } else if columns.any(|word| is_marked_mode(word.as_bytes())) {
         Unreadable::ColumnBeforeMode
     } else if line.starts_with("ls: ") {
         Unreadable::Message
@@ -44,8 +69,8 @@ fn split_mode(line: &str) -> Result<(&str, &str), Unreadable> {
     })
 }
 
-fn is_marked_mode(word: &str) -> bool {
-    match word.as_bytes().split_first_chunk() {
+fn is_marked_mode(word: &[u8]) -> bool {
+    match word.split_first_chunk() {
         Some((mode, [] | [b'+' | b'.' | b'@'])) => is_mode(mode),
         _ => false,
     }
@@ -68,16 +93,16 @@ fn split_at_date(text: &str) -> Option<(&str, &str, &str)> {
 fn split_size<'a>(before: &'a str, is_device: bool, size: &'a mut String) -> Option<(&'a str, &'a str)> {
     let (names, last) = split_last_word(before);
     if !is_device {
-        return is_number(last).then_some((names, last));
+        return is_number(last.as_bytes()).then_some((names, last));
     }
     let (names, major, minor) = match last.split_once(',') {
         Some((major, minor)) => (names, major, minor),
         None => match split_last_word(names) {
             (names, major) if major.ends_with(',') => (names, &major[..major.len() - 1], last),
-            _ => return is_number(last).then_some((names, last)),
+            _ => return is_number(last.as_bytes()).then_some((names, last)),
         },
     };
-    if !is_number(major) || !is_number(minor) {
+    if ![major, minor].iter().all(|number| is_number(number.as_bytes())) {
         return None;
     }
     size.clear();
@@ -101,7 +126,7 @@ fn split_names(names: &str) -> Result<(&str, &str), Unreadable> {
         return Err(Unreadable::SecurityContext);
     }
     // The size of a line whose real date is not understood lies here, before another date in its path.
-    if names.split(' ').any(|word| is_number(word.trim_end_matches(','))) {
+    if names.split(' ').any(|word| is_number(word.trim_end_matches(',').as_bytes())) {
         return Err(Unreadable::AmbiguousColumns);
     }
     let (user, group) = names.split_once("  ").ok_or(Unreadable::AmbiguousNames)?;

@@ -2,7 +2,7 @@
 
 /// Whether a word is a mode as `ls` prints it, without the mark that may follow: a type and nine rights.
 #[inline]
-pub fn is_mode(word: &[u8; 10]) -> bool {
+pub(super) fn is_mode(word: &[u8; 10]) -> bool {
     const KIND: u8 = 1;
     const RIGHT: u8 = 2;
     const CLASSES: [u8; 256] = {
@@ -27,7 +27,7 @@ pub fn is_mode(word: &[u8; 10]) -> bool {
 
 /// Whether a word is `Jan`, `Feb`, and so on.
 #[inline]
-pub fn is_month(word: [u8; 3]) -> bool {
+pub(super) fn is_month(word: [u8; 3]) -> bool {
     const fn number([a, b, c]: [u8; 3]) -> u32 {
         u32::from_le_bytes([a, b, c, b' '])
     }
@@ -53,6 +53,6 @@ pub fn is_month(word: [u8; 3]) -> bool {
 }
 
 /// Whether a word is digits and nothing else.
-pub(super) fn is_number(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+pub(super) fn is_number(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(u8::is_ascii_digit)
 }

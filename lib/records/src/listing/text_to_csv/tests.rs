@@ -1,76 +1,59 @@
 use proptest::prelude::*;
-use records::Counts;
-use records::listing::{Entry, Format, Writer, csv, text};
 
-use super::{SLACK, write};
-
-/// As the stage writes, but each line is read with care.
-struct Careful;
-
-impl Format for Careful {
-    const SLACK: usize = 0;
-
-    fn write(entry: &Entry<'_>, output: &mut Vec<u8>) {
-        csv::write(entry, output);
-    }
-
-    fn write_line(_: &[u8], _: &mut [u8]) -> Option<usize> {
-        None
-    }
-}
+use super::fast_path;
+use crate::Counts;
+use crate::listing::{text_to_csv, text_to_csv_without_fast_path};
+use crate::testing::Outcome;
 
 /// What comes of a line that is not the first: its record, if it is one.
 fn read(line: &str) -> Option<String> {
-    let mut output = Vec::new();
-    let mut writer = Writer::<Careful>::new(&mut output);
-    let counts = text::read(format!("total 0\n{line}\n").as_bytes(), &mut (), &mut writer).unwrap();
-    writer.finish().unwrap();
-    (counts == Counts { ok: 1, rejected: 0 }).then(|| String::from_utf8(output).unwrap())
+    let outcome = Outcome::of(text_to_csv_without_fast_path, format!("total 0\n{line}\n").as_bytes());
+    (outcome.counts == Counts { ok: 1, rejected: 0 }).then(|| String::from_utf8(outcome.output).unwrap())
 }
 
-/// The record, if the line is ordinary.
+/// The record, if the line is clear at a glance.
 fn taken(line: &str) -> Option<String> {
-    let mut room = vec![0; line.len() + SLACK];
-    let length = write(line.as_bytes(), &mut room)?;
-    Some(String::from_utf8(room[..length].to_vec()).unwrap())
+    let mut output = Vec::new();
+    fast_path(line.as_bytes(), &mut output).unwrap().then(|| String::from_utf8(output).unwrap())
 }
 
-const ORDINARY: &str =
+const PLAIN: &str =
     "-r--------    1 root     root            19 Mar 19 23:57 /sys/module/sr_mod/sections/.init.text";
 
 #[test]
-fn the_lines_that_busybox_prints_are_ordinary() {
+fn the_lines_of_common_listings_take_the_fast_path() {
     let record = "-r--------,1,root,root,19,Mar 19 23:57,/sys/module/sr_mod/sections/.init.text\n";
-    assert_eq!(taken(ORDINARY).as_deref(), Some(record));
+    assert_eq!(taken(PLAIN).as_deref(), Some(record));
     for (column, other) in [
         ("-r--------", "drwxrwxrwt"),
-        ("    1 ", " 1234 "),
-        ("root    ", "messageb"),
-        ("      19 ", "12345678 "),
+        ("-r--------", "-rwsr-xr-x"),
+        ("- ", "-+ "),
+        ("    1 ", " 12345 "),
+        ("    1 root     root            19 ", " 1 1000 a-group-of-22-letters 19 "),
+        ("      19 ", "123456789012 "),
         ("Mar 19 23:57", "Jan  9  2024"),
+        ("Mar 19 23:57", "2024-03-19 23:57:01.000000000 +0000"),
         (".init", " -> a b c  "),
-        ("/sys/module/sr_mod/sections/.init.text", "/usr/bin"),
         ("/sys/module/sr_mod/sections/.init.text", "/"),
     ] {
-        let line = ORDINARY.replacen(column, other, 1);
+        let line = PLAIN.replacen(column, other, 1);
+        assert_ne!(line, PLAIN);
         assert!(taken(&line).is_some(), "{line}");
+        assert_eq!(taken(&line), read(&line));
     }
 }
 
 #[test]
-fn lines_that_need_a_careful_look_are_not_ordinary() {
+fn lines_that_need_a_closer_look_do_not_take_it() {
     for (column, other) in [
+        ("-r--------", "brw-rw----"),
         ("      19 ", "  8,   0 "),
         ("-r--------", "-r-------X"),
-        ("-r--------", "-rwsr-xr-x"),
-        ("- ", "-+"),
-        ("    1 ", "12345 "),
         ("    1 ", "  1 1 "),
         ("    1 ", "      "),
         ("root    ", "ro ot   "),
         ("root    ", "        "),
         ("root    ", "ro,ot   "),
-        ("       19 ", "123456789 "),
         ("      19 ", "     x19 "),
         ("Mar", "Mär"),
         ("Mar", "mar"),
@@ -82,10 +65,20 @@ fn lines_that_need_a_careful_look_are_not_ordinary() {
         (".init", "\u{e9}nit"),
         ("/sys/module/sr_mod/sections/.init.text", ""),
     ] {
-        let line = ORDINARY.replacen(column, other, 1);
-        assert_ne!(line, ORDINARY);
+        let line = PLAIN.replacen(column, other, 1);
+        assert_ne!(line, PLAIN);
         assert_eq!(taken(&line), None, "{line}");
     }
+}
+
+#[test]
+fn only_fields_that_need_it_are_quoted() {
+    let lines = "brw-rw----    1 root     a\"b      8,   0 Mar 19 23:57  it's; \t\u{1}\u{e9}\\ \n\
+                 -rw-r--r--    1 root     root    1234 Mar 19 23:57 a \"b\", c\rd\n";
+    let records = "brw-rw----,1,root,\"a\"\"b\",\"8, 0\",Mar 19 23:57, it's; \t\u{1}\u{e9}\\ \n\
+                   -rw-r--r--,1,root,root,1234,Mar 19 23:57,\"a \"\"b\"\", c\rd\"\n";
+    let outcome = Outcome::of(text_to_csv, lines.as_bytes());
+    assert_eq!(String::from_utf8(outcome.output).unwrap(), records);
 }
 
 const DATE: &str =
@@ -110,7 +103,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn a_line_is_taken_as_it_would_be_read(line in line(), at in any::<prop::sample::Index>(), other in "[ -~\t\r\0é]?") {
+    fn the_fast_path_comes_to_the_same_bytes(line in line(), at in any::<prop::sample::Index>(), other in "[ -~\t\r\0é]?") {
         prop_assert!(taken(&line).is_none() || taken(&line) == read(&line), "{:?}", line);
         // The same with one character in place of another.
         let (place, old) = line.char_indices().nth(at.index(line.chars().count())).unwrap();

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-/// A user's or group's column: eight bytes, whatever the name's length; `ls` of BusyBox cuts longer ones.
-pub(crate) type Column = [u8; 8];
+/// The width of a user's or group's column, in bytes; `ls` of BusyBox cuts longer names.
+const WIDTH: usize = 8;
 
 /// So many ids are remembered; more than any system's own users, and what keeps memory bounded where every file has an
 /// owner of its own.
@@ -12,8 +12,8 @@ const REMEMBERED: usize = 4096;
 
 /// Who owns what: looks each id up once.
 pub(crate) struct Owners {
-    users: Names,
-    groups: Names,
+    pub users: Columns,
+    pub groups: Columns,
 }
 
 impl Owners {
@@ -21,61 +21,45 @@ impl Owners {
     /// is set up, also in a static binary, and finds nobody where they are missing.
     pub(crate) fn of_this_system() -> Self {
         Self {
-            users: Names::new(|id| Some(uzers::get_user_by_uid(id)?.name().to_owned())),
-            groups: Names::new(|id| Some(uzers::get_group_by_gid(id)?.name().to_owned())),
+            users: Columns::new(|id| Some(uzers::get_user_by_uid(id)?.name().to_owned())),
+            groups: Columns::new(|id| Some(uzers::get_group_by_gid(id)?.name().to_owned())),
         }
     }
 
     #[cfg(test)]
     pub(crate) fn nobody() -> Self {
-        Self { users: Names::new(|_| None), groups: Names::new(|_| None) }
-    }
-
-    pub(crate) fn user(&mut self, id: u32) -> Column {
-        self.users.column(id)
-    }
-
-    pub(crate) fn group(&mut self, id: u32) -> Column {
-        self.groups.column(id)
+        Self { users: Columns::new(|_| None), groups: Columns::new(|_| None) }
     }
 }
 
-struct Names {
+/// The columns of ids.
+pub(crate) struct Columns {
     look_up: fn(u32) -> Option<OsString>,
-    known: HashMap<u32, Column>,
-    /// Neighbours mostly have the same owner.
-    last: Option<(u32, Column)>,
+    known: HashMap<u32, String>,
 }
 
-impl Names {
+impl Columns {
     fn new(look_up: fn(u32) -> Option<OsString>) -> Self {
-        Self { look_up, known: HashMap::new(), last: None }
+        Self { look_up, known: HashMap::new() }
     }
 
-    fn column(&mut self, id: u32) -> Column {
-        if let Some((last, column)) = self.last
-            && last == id
-        {
-            return column;
-        }
+    /// What stands in the column for that id, as wide as the column.
+    pub(crate) fn column(&mut self, id: u32) -> &str {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
-        let column = *self.known.entry(id).or_insert_with(|| column((self.look_up)(id), id));
-        self.last = Some((id, column));
-        column
+        self.known.entry(id).or_insert_with(|| column((self.look_up)(id), id))
     }
 }
 
 /// The name where it can stand in a line's column, else the number.
-fn column(name: Option<OsString>, id: u32) -> Column {
+fn column(name: Option<OsString>, id: u32) -> String {
     let fits = |name: &String| !name.trim().is_empty() && !name.contains(char::is_control);
     let name = name.and_then(|name| name.into_string().ok()).filter(fits);
-    let name = name.unwrap_or_else(|| id.to_string());
-    let mut column = [b' '; 8];
+    let mut column = name.unwrap_or_else(|| id.to_string());
     // Half a character would not be UTF-8.
-    let cut = name.floor_char_boundary(column.len());
-    column[..cut].copy_from_slice(&name.as_bytes()[..cut]);
+    column.truncate(column.floor_char_boundary(WIDTH));
+    column.extend(std::iter::repeat_n(' ', WIDTH - column.len()));
     column
 }
 
@@ -86,8 +70,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn named(name: &[u8]) -> String {
-        let column = column(Some(OsString::from_vec(name.to_vec())), 1234);
-        String::from_utf8(column.to_vec()).unwrap()
+        column(Some(OsString::from_vec(name.to_vec())), 1234)
     }
 
     #[test]
@@ -113,29 +96,29 @@ mod tests {
 
     #[test]
     fn an_id_without_a_name_is_a_number_cut_as_names_are() {
-        assert_eq!(&column(None, 0), b"0       ");
-        assert_eq!(&column(None, u32::MAX - 1), b"42949672");
+        assert_eq!(column(None, 0), "0       ");
+        assert_eq!(column(None, u32::MAX - 1), "42949672");
     }
 
     #[test]
     fn each_id_is_looked_up_once() {
         static LOOKED_UP: AtomicUsize = AtomicUsize::new(0);
-        let mut names = Names::new(|_| {
+        let mut columns = Columns::new(|_| {
             LOOKED_UP.fetch_add(1, Ordering::Relaxed);
             None
         });
         for id in [1, 1, 2, 1, 2, 2] {
-            names.column(id);
+            columns.column(id);
         }
         assert_eq!(LOOKED_UP.load(Ordering::Relaxed), 2);
     }
 
     #[test]
     fn memory_stays_bounded_where_everybody_owns_something() {
-        let mut names = Names::new(|_| None);
+        let mut columns = Columns::new(|_| None);
         for id in 0..100_000 {
-            assert_eq!(names.column(id), column(None, id));
+            assert_eq!(columns.column(id), column(None, id));
         }
-        assert!(names.known.len() <= REMEMBERED);
+        assert!(columns.known.len() <= REMEMBERED);
     }
 }
