@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use api::Limits;
+use service::Limits;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{interval, timeout};
 
@@ -21,7 +21,7 @@ async fn drip(client: &mut Client) {
 
 #[tokio::test]
 async fn who_connects_and_says_nothing_is_dropped() {
-    let server = Server::with_limits(Limits { head: SHORT, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
     let mut silent = server.connect().await;
     server.assert_serves().await;
     assert_eq!(silent.rest().await, "");
@@ -29,7 +29,7 @@ async fn who_connects_and_says_nothing_is_dropped() {
 
 #[tokio::test]
 async fn who_drips_a_head_is_dropped() {
-    let server = Server::with_limits(Limits { head: SHORT, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nx: ").await;
     drip(&mut slow).await;
@@ -38,7 +38,7 @@ async fn who_drips_a_head_is_dropped() {
 
 #[tokio::test]
 async fn who_drips_the_head_of_a_further_request_is_dropped() {
-    let server = Server::with_limits(Limits { head: SHORT, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\n\r\n").await;
     slow.reply().await;
@@ -47,29 +47,12 @@ async fn who_drips_the_head_of_a_further_request_is_dropped() {
 }
 
 #[tokio::test]
-async fn who_stops_in_the_middle_of_a_body_is_dropped() {
-    let server = Server::with_limits(Limits { stall: SHORT, ..PATIENT }).await;
-    let mut stalled = server.connect().await;
-    stalled.send("POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf").await;
-    server.assert_serves().await;
-    assert_eq!(stalled.rest().await, "");
-}
-
-#[tokio::test]
 async fn who_drips_a_body_is_dropped() {
-    let server = Server::with_limits(Limits { body: SHORT, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { idle: SHORT, request: SHORT, ..PATIENT }).await;
     let mut slow = server.connect().await;
     slow.send("POST / HTTP/1.1\r\ncontent-length: 1000000\r\n\r\n").await;
+    assert!(slow.reply().await.starts_with("HTTP/1.1 408 "));
     drip(&mut slow).await;
-}
-
-#[tokio::test]
-async fn who_was_refused_and_never_ends_is_dropped() {
-    let server = Server::with_limits(Limits { body: SHORT, ..PATIENT }).await;
-    let mut endless = server.connect().await;
-    endless.send("POST / HTTP/1.1\r\ncontent-length: 1000000000\r\n\r\n").await;
-    assert!(endless.reply().await.starts_with("HTTP/1.1 413 "));
-    drip(&mut endless).await;
 }
 
 #[tokio::test]
@@ -83,11 +66,60 @@ async fn a_connection_without_requests_is_closed() {
 
 #[tokio::test]
 async fn who_never_reads_the_replies_is_dropped() {
-    let server = Server::with_limits(Limits { stall: SHORT, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
     let mut deaf = server.connect().await;
     let requests = "GET / HTTP/1.1\r\n\r\n".repeat(1000);
     let asking = async { while deaf.0.write_all(requests.as_bytes()).await.is_ok() {} };
     timeout(AGES, asking).await.expect("the server closes the connection");
+    server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn more_idle_connections_than_there_is_room_for_keep_nobody_from_an_answer() {
+    let server = Server::with_limits(Limits { connections: 20, ..PATIENT }).await;
+    let mut crowd = Vec::new();
+    for number in 0..100 {
+        let mut client = server.connect().await;
+        // Some have been answered, some have begun to ask, some say nothing.
+        match number % 3 {
+            0 => {
+                client.send("GET / HTTP/1.1\r\n\r\n").await;
+                assert!(client.reply().await.ends_with(OK_BODY));
+            }
+            1 => client.send("GET / HT").await,
+            _ => {}
+        }
+        crowd.push(client);
+    }
+    server.assert_serves().await;
+    // Who came first went first.
+    assert_eq!(crowd[0].rest().await, "");
+}
+
+#[tokio::test]
+async fn a_busy_connection_is_never_closed_to_make_room() {
+    let server = Server::with_limits(Limits { connections: 20, ..PATIENT }).await;
+    let mut busy = server.connect().await;
+    busy.send("POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(server.connect().await);
+    }
+    server.assert_serves().await;
+    busy.send("-other").await;
+    assert!(busy.reply().await.ends_with(OK_BODY));
+}
+
+#[tokio::test]
+async fn requests_beyond_what_is_taken_in_hand_are_told_to_come_again() {
+    let server = Server::with_limits(Limits { requests: 1, ..PATIENT }).await;
+    let mut busy = server.connect().await;
+    busy.send("POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await;
+    assert!(busy.reply().await.starts_with("HTTP/1.1 100 "));
+    let refusal = server.ask("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
+    busy.send("0123456789").await;
+    assert!(busy.reply().await.ends_with(OK_BODY));
     server.assert_serves().await;
 }
 

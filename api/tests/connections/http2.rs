@@ -3,17 +3,15 @@ mod limits;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use api::{Config, Limits};
 use bytes::Bytes;
 use h2::client::{self, Connection, ResponseFuture, SendRequest};
 use h2::{Error, Reason, SendStream};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use tokio::io::AsyncWriteExt;
+use http::{Method, Request, Response, StatusCode};
+use service::{Limits, Shutdown};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::any_bytes::PREFACE;
 use crate::server::{AGES, OK_BODY, PATIENT, Server};
 
 const MAX_BODY: usize = 2 << 20;
@@ -105,13 +103,9 @@ async fn send_all(stream: &mut SendStream<Bytes>, mut length: usize) -> bool {
     true
 }
 
-fn is_reset(error: &Error, reason: Reason) -> bool {
-    error.is_reset() && error.is_remote() && error.reason() == Some(reason)
-}
-
 #[tokio::test]
 async fn any_method_on_any_path_gets_the_same_answer() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let client = Client::connect(&server).await;
     for (method, target) in [
         ("GET", "http://api/"),
@@ -139,7 +133,7 @@ async fn any_method_on_any_path_gets_the_same_answer() {
 
 #[tokio::test]
 async fn head_gets_the_head_alone() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let client = Client::connect(&server).await;
     let reply = client.ask(Request::head("http://api/").body(()).unwrap(), None).await;
     assert_eq!(reply.status(), StatusCode::OK);
@@ -149,7 +143,7 @@ async fn head_gets_the_head_alone() {
 
 #[tokio::test]
 async fn connect_gets_the_answer_through_its_tunnel() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let client = Client::connect(&server).await;
     let request = Request::builder().method(Method::CONNECT).uri("elsewhere.example:443").body(()).unwrap();
     // The client's side of the tunnel stays open.
@@ -161,30 +155,8 @@ async fn connect_gets_the_answer_through_its_tunnel() {
 }
 
 #[tokio::test]
-async fn requests_with_trailers_are_answered() {
-    let server = Server::with_limits(PATIENT).await;
-    let client = Client::connect(&server).await;
-    let (response, mut stream) = client.begin().await;
-    stream.send_data(Bytes::from_static(b"{}"), false).unwrap();
-    stream.send_trailers(HeaderMap::new()).unwrap();
-    assert_ok(&whole(response).await.unwrap());
-}
-
-#[tokio::test]
-async fn who_expects_a_continue_gets_it() {
-    let server = Server::with_limits(PATIENT).await;
-    let client = Client::connect(&server).await;
-    let request = Request::post("http://api/").header("expect", "100-Continue").body(()).unwrap();
-    let (mut response, mut stream) = client.send(request, false).await;
-    let interim = timeout(AGES, poll_fn(|cx| response.poll_informational(cx))).await.unwrap();
-    assert_eq!(interim.unwrap().unwrap().status(), StatusCode::CONTINUE);
-    stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
-    assert_ok(&whole(response).await.unwrap());
-}
-
-#[tokio::test]
 async fn a_thousand_requests_at_once_are_all_answered() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let client = Client::connect(&server).await;
     let mut asked = Vec::new();
     for number in 0..1000 {
@@ -201,7 +173,7 @@ async fn a_thousand_requests_at_once_are_all_answered() {
 
 #[tokio::test]
 async fn clients_of_both_versions_are_served_side_by_side() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let (one, other) = (Client::connect(&server).await, Client::connect(&server).await);
     let mut old = server.connect().await;
     for _ in 0..10 {
@@ -213,26 +185,8 @@ async fn clients_of_both_versions_are_served_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_preface_in_pieces_is_one() {
-    let server = Server::with_limits(PATIENT).await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    for byte in PREFACE.chunks(1) {
-        stream.write_all(byte).await.unwrap();
-        tokio::task::yield_now().await;
-    }
-    let mut client = crate::server::Client(stream);
-    client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
-    // Its SETTINGS.
-    let mut settings = [0; 9];
-    tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut settings).await.unwrap();
-    assert_eq!(settings[3], 4);
-}
-
-#[tokio::test]
 async fn what_is_in_flight_is_answered_and_clients_are_told_to_go_elsewhere() {
-    let server =
-        Server::start(Config { limits: PATIENT, drain: Duration::from_secs(1), ..Config::default() }).await;
+    let server = Server::start().await;
     let (busy, idle) = (Client::connect(&server).await, Client::connect(&server).await);
     idle.assert_serves().await;
     let (response, mut stream) = busy.begin().await;
@@ -241,11 +195,6 @@ async fn what_is_in_flight_is_answered_and_clients_are_told_to_go_elsewhere() {
 
     server.context.shutdown.request();
     idle.ended().await.unwrap();
-    // Who comes while it drains is answered, and told then.
-    let newcomer = Client::connect(&server).await;
-    newcomer.assert_serves().await;
-    newcomer.ended().await.unwrap();
-    assert!(timeout(SHORT, poll_fn(|cx| busy.requests.clone().poll_ready(cx))).await.unwrap().is_err());
     stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
     assert_ok(&whole(response).await.unwrap());
     busy.ended().await.unwrap();
@@ -253,8 +202,23 @@ async fn what_is_in_flight_is_answered_and_clients_are_told_to_go_elsewhere() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_any_more_is_soon_let_go() {
+    let server = Server::start().await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (requests, connection): (SendRequest<Bytes>, _) = client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let silent = Client { requests, driver };
+    silent.assert_serves().await;
+    silent.driver.abort();
+    let requested = Instant::now();
+    server.context.shutdown.request();
+    server.stopped().await;
+    assert!(requested.elapsed() < Shutdown::GRACE / 2);
+}
+
+#[tokio::test]
 async fn who_hangs_is_cut_off_when_the_grace_is_over() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let client = Client::connect(&server).await;
     let (response, _stream) = client.begin().await;
     client.assert_serves().await;

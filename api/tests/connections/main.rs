@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod any_bytes;
-mod anything;
-mod both_ways;
 mod clients;
 mod frames;
 mod http2;

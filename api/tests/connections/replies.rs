@@ -1,4 +1,4 @@
-use crate::server::{OK_BODY, PATIENT, Server, header};
+use crate::server::{OK_BODY, Server, header};
 
 fn assert_ok(reply: &str) {
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
@@ -11,18 +11,13 @@ fn body(reply: &str) -> &str {
 
 #[tokio::test]
 async fn any_method_on_any_path_gets_the_same_answer() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     for line in [
         "GET /",
-        "POST /some/where?with=query",
         "PUT /%ff%00/..//",
         "DELETE http://elsewhere.example/absolute",
-        "PATCH /",
-        "TRACE /",
         "OPTIONS *",
-        "OPTIONS /",
         "PROPFIND /dav",
-        "BREW /pot",
         "x!#$%&'*+-.^_`|~9 /",
     ] {
         let reply = server.ask(&format!("{line} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n")).await;
@@ -33,7 +28,7 @@ async fn any_method_on_any_path_gets_the_same_answer() {
 
 #[tokio::test]
 async fn head_gets_the_head_alone() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let reply = server.ask("HEAD / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
     assert_ok(&reply);
     assert_eq!(header(&reply, "content-length"), Some(&*OK_BODY.len().to_string()));
@@ -42,7 +37,7 @@ async fn head_gets_the_head_alone() {
 
 #[tokio::test]
 async fn connect_gets_the_answer_through_its_tunnel() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let reply =
         server.ask("CONNECT elsewhere.example:443 HTTP/1.1\r\nhost: elsewhere.example:443\r\n\r\n").await;
     assert_ok(&reply);
@@ -51,7 +46,7 @@ async fn connect_gets_the_answer_through_its_tunnel() {
 
 #[tokio::test]
 async fn http_1_0_is_answered_too() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let reply = server.ask("GET / HTTP/1.0\r\n\r\n").await;
     assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
     assert_eq!(body(&reply), OK_BODY);
@@ -59,7 +54,7 @@ async fn http_1_0_is_answered_too() {
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let mut client = server.connect().await;
     for document in ["{}", "", r#"{"file":"/"}"#] {
         let length = document.len();
@@ -76,7 +71,7 @@ async fn a_connection_serves_one_request_after_the_other() {
 
 #[tokio::test]
 async fn requests_in_one_packet_are_all_answered() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\ntrailer: x\r\n\r\n";
     let last = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
     let replies = server.ask(&format!("{chunked}{chunked}{last}")).await;
@@ -85,7 +80,7 @@ async fn requests_in_one_packet_are_all_answered() {
 
 #[tokio::test]
 async fn who_expects_a_continue_gets_it() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     let mut client = server.connect().await;
     client.send("POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").await;
     assert!(client.reply().await.starts_with("HTTP/1.1 100 "));
@@ -95,7 +90,7 @@ async fn who_expects_a_continue_gets_it() {
 
 #[tokio::test]
 async fn the_server_is_ready_once_it_listens() {
-    let server = Server::with_limits(PATIENT).await;
+    let server = Server::start().await;
     server.assert_serves().await;
     assert_eq!(server.context.health.is_ready(), Ok(()));
 }

@@ -1,8 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use api::{Config, Limits};
-use service::{Context, Shutdown};
+use service::{Context, Limits, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -12,31 +11,43 @@ use tokio::time::timeout;
 pub(crate) const AGES: Duration = Duration::from_secs(30);
 
 /// Limits that no test reaches by accident.
-pub(crate) const PATIENT: Limits = Limits { head: AGES, body: AGES, stall: AGES, idle: AGES };
+pub(crate) const PATIENT: Limits = Limits { connections: 1000, requests: 10_000, idle: AGES, request: AGES };
 
 pub(crate) const OK_BODY: &str = r#"{"response":"ok","container":"pod-1"}"#;
 
-/// A running server named `pod-1`.
+/// A running server named `pod-1`, on the test's own thread.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) context: Context,
-    running: JoinHandle<anyhow::Result<()>>,
+    running: JoinHandle<()>,
 }
 
 impl Server {
-    /// One that stops without a drain.
-    pub(crate) async fn with_limits(limits: Limits) -> Self {
-        let drain = Duration::ZERO;
-        Self::start(Config { limits, drain, ..Config::default() }).await
+    /// The api as it is.
+    pub(crate) async fn start() -> Self {
+        Self::start_by(|listener, context| async {
+            api::serve(listener, "pod-1".to_owned(), context).await.unwrap();
+        })
+        .await
     }
 
-    pub(crate) async fn start(config: Config) -> Self {
-        let name = Some("pod-1".to_owned());
+    /// The api with other limits than its own.
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
+        Self::start_by(async move |listener, Context { shutdown, .. }| {
+            let server = service::Server::new(limits);
+            server.serve(listener, api::app("pod-1"), shutdown.requested(), &shutdown).await;
+        })
+        .await
+    }
+
+    async fn start_by<F>(serve: impl FnOnce(TcpListener, Context) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let context = Context::new(Shutdown::new());
-        let config = Config { name, ..config };
-        let running = tokio::spawn(api::serve(listener, config, context.clone()));
+        let running = tokio::spawn(serve(listener, context.clone()));
         Self { address, context, running }
     }
 
@@ -58,7 +69,7 @@ impl Server {
     }
 
     pub(crate) async fn stopped(self) {
-        timeout(AGES, self.running).await.unwrap().unwrap().unwrap();
+        timeout(AGES, self.running).await.unwrap().unwrap();
     }
 }
 

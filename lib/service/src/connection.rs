@@ -31,7 +31,7 @@ const MAX_STREAMS: u32 = 100;
 /// How much of the bodies on an HTTP/2 connection may come before it is read, in bytes; the least that there is.
 const WINDOW: u32 = (64 << 10) - 1;
 
-/// Streams that a client has reset before they were looked at, or that broke the rules; then the connection ends.
+/// Streams that a client has reset before they were looked at; then the connection ends.
 const MAX_RESETS: usize = 20;
 
 /// How often an HTTP/2 client that is silent is asked whether it is there, and how long it may take to answer.
@@ -105,7 +105,6 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(MAX_RESETS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     builder
