@@ -24,6 +24,7 @@ fn hardened(args: &[&str]) -> Output {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn each_image_is_small_and_says_what_it_is_and_who_runs_in_it() {
     if !is_ready("each_image_is_small_and_says_what_it_is_and_who_runs_in_it") {
         return;
@@ -66,6 +67,7 @@ fn files(image: &str) -> Vec<(String, String)> {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn each_image_holds_one_program_and_no_shell() {
     if !is_ready("each_image_holds_one_program_and_no_shell") {
         return;
@@ -86,6 +88,7 @@ fn each_image_holds_one_program_and_no_shell() {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn each_program_answers_in_its_image_as_it_does_outside() {
     if !is_ready("each_program_answers_in_its_image_as_it_does_outside") {
         return;
@@ -99,6 +102,7 @@ fn each_program_answers_in_its_image_as_it_does_outside() {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn a_stage_drains_a_fresh_volume_without_any_right() {
     if !is_ready("a_stage_drains_a_fresh_volume_without_any_right") {
         return;
