@@ -4,7 +4,7 @@
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
 //! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Recorder`]
-//! (`recorder.rs`), [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
+//! (`recorder.rs`), [`services()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
 //! (`decode.rs`), [`documented_commands()`] (`readme.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -24,7 +24,7 @@ pub use decode::decode;
 pub use programs::{Running, as_nobody, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
-pub use stages::{AtWork, STAGES, Stage};
+pub use stages::{AtWork, STAGES, Stage, services};
 
 /// Waits until `done` gives something.
 ///
