@@ -86,7 +86,7 @@ impl<'a> AtWork<'a> {
         let api = Recorder::with("api", |_, _| Reply::Status(200));
         let url = api.url();
         let to: &[&str] = if stage.sends() { &["--api-url", &url] } else { &[] };
-        let running = Running::start(&mut change(self::stage(stage.name, data.path(), to)));
+        let running = Running::start_as_it_is(&mut change(self::stage(stage.name, data.path(), to)));
         AtWork { data, running, stage, api }
     }
 

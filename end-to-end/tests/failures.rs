@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use end_to_end::{DataDir, STAGES, Stage, is_root, program_for_anyone, run, services, stage};
+use end_to_end::{DataDir, Disk, STAGES, Stage, is_root, program_for_anyone, run, services, stage};
 
 /// All programs but the api.
 fn on_the_volume() -> impl Iterator<Item = &'static str> {
@@ -111,33 +111,6 @@ fn a_certificate_or_header_file_that_is_missing_is_named() {
     for args in cases {
         let command = stage("json-to-api", data.path(), &[args, &["--once"]].concat());
         refused(command, 1, &[args[0], args[1].trim_start_matches('@')]);
-    }
-}
-
-/// A small file system in memory, gone with the test.
-struct Disk {
-    directory: tempfile::TempDir,
-}
-
-impl Disk {
-    fn mount(options: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory.path()));
-        Disk { directory }
-    }
-
-    fn remount(&self, options: &str) {
-        run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.directory.path()));
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.directory.path()).status();
     }
 }
 
