@@ -78,30 +78,3 @@ fn two_percent_of_a_file_that_are_answered_503_do_not_stop_the_rest() {
     running.stop();
     assert!(data.claim("json-to-api").is_some(), "the rest waits for the next owner");
 }
-
-#[test]
-fn large_documents_in_flight_take_bounded_memory() {
-    const DOCUMENTS: usize = 150;
-    /// Less than what all of them take, and far below what the manifest allows.
-    const MEMORY: u64 = 128 << 20;
-    // Slow, so that as many are in flight as may be.
-    let api = Recorder::with("api", |_, _| {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        Reply::Status(200)
-    });
-    let data = DataDir::new();
-    data.put_by("listing.json", |file| {
-        (0..DOCUMENTS).try_for_each(|n| {
-            std::io::Write::write_all(
-                file,
-                format!("{{\"n\":\"{n}{}\"}}\n", "x".repeat(1_000_000)).as_bytes(),
-            )
-        })
-    });
-    let args = ["--api-url", &api.url(), "--log-docs", "false", "--concurrency", "1000"];
-    let running = Running::start(&mut stage("json-to-api", data.path(), &args));
-    wait_for("all documents", || (data.in_hand().is_empty() && api.count() >= DOCUMENTS).then_some(()));
-    let peak = running.peak_memory();
-    assert!(peak < MEMORY, "{} MiB at most", peak >> 20);
-    running.stop();
-}
