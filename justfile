@@ -68,11 +68,8 @@ model:
 power-cuts CUTS="1000000":
     POWER_CUTS={{CUTS}} cargo test --release -p volume --lib power_cuts_at_any_time -- --nocapture
 
-# The programs beside their peers: docs/PERFORMANCE.md anew, in twelve minutes on a quiet machine of two cores; of groups
-# that are named (`just bench conversions delivery`) it only prints.
+# The programs beside their peers: docs/PERFORMANCE.md anew; of groups that are named (`just bench conversions delivery`) it only prints.
 bench *ARGS:
-    test -x target/benchmarks-venv/bin/pip || python3 -m venv target/benchmarks-venv
-    target/benchmarks-venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
     cargo build --release --workspace --bins
     # What a run left that was cut off.
     rm -rf target/benchmarks.run-*

@@ -178,19 +178,19 @@ mod tests {
 
     #[test]
     fn a_row_shows_both_figures_what_is_made_of_them_and_its_goal() {
-        let row = row(0.3, 0.2).goal(goals::text_to_csv::COPY);
+        let row = row(0.3, 0.2).goal(goals::ONE_DOCUMENT);
         let shown = table([row].iter());
         let expected =
-            "| a \\| b | 0.300 s (0.300–0.300) | cp | 0.200 s (0.200–0.200) | 1.50 | ≤ 1.7 | ≤ 1.4 | yes |\n";
+            "| a \\| b | 0.300 s (0.300–0.300) | cp | 0.200 s (0.200–0.200) | 1.50 | ≤ 1.5 | ≤ 1.2 | yes |\n";
         assert_eq!(shown.lines().last().map(|line| format!("{line}\n")).as_deref(), Some(expected));
     }
 
     #[test]
     fn a_missed_goal_stands_out_and_no_goal_says_nothing() {
-        assert_eq!(row(3.0, 1.0).goal(goals::text_to_csv::COPY).cells()[7], "**no**");
+        assert_eq!(row(4.0, 1.0).goal(goals::text_to_csv::COPY).cells()[7], "**no**");
         assert_eq!(row(1.0, 1.0).goal(goals::text_to_csv::COPY).cells()[7], "yes, stretch too");
         assert_eq!(row(3.0, 1.0).cells()[5..], ["", "", ""]);
-        assert_eq!(row(3.0, 1.0).difference().goal(goals::MEMORY).cells()[4..6], ["+2.00 MiB", "≤ 8"]);
+        assert_eq!(row(3.0, 1.0).difference().goal(goals::MEMORY).cells()[4..6], ["+2.00 MiB", "≤ 16"]);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let section = Section {
             title: "Conversions",
             about: "A million lines.".to_owned(),
-            rows: vec![row(3.0, 1.0).goal(goals::text_to_csv::COPY), row(1.0, 1.0)],
+            rows: vec![row(4.0, 1.0).goal(goals::text_to_csv::COPY), row(1.0, 1.0)],
             checks: vec!["all is right".to_owned()],
             commands: vec![("cp", "cp in out".to_owned()), ("text-to-csv", "text-to-csv --once".to_owned())],
         };
