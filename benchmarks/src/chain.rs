@@ -33,10 +33,6 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "The whole chain",
         about: ABOUT.to_owned(),
         rows: vec![row.goal(goals::CHAIN)],
-        checks: vec![
-            "the api counted as many requests as there are lines, whoever sent them".to_owned(),
-            "the chain printed a block for each".to_owned(),
-        ],
         commands: [
             ("chain", "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir DIRECTORY"),
             ("syslog-ng", "syslog-ng --foreground --no-caps --cfgfile benchmarks/peers/syslog-ng.conf"),

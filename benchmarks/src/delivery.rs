@@ -30,9 +30,6 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "Delivery",
         about: ABOUT.to_owned(),
         rows,
-        checks: vec![
-            "a block is printed for each document, and the api counted no fewer requests".to_owned(),
-        ],
         commands: [
             ("json-to-api", "json-to-api --once --http 1|2 --data-dir DIRECTORY --api-url URL > blocks"),
             ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL"),

@@ -48,12 +48,11 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     }
     Ok(Section {
         title: "Memory",
-        about: ABOUT.to_owned(),
-        rows,
-        checks: vec![format!(
-            "the measuring process, below whose peak no program's is seen, had {} MiB",
+        about: format!(
+            "{ABOUT} The measuring process, below whose peak no program's is seen, had {} MiB.",
             machine::own_peak_mebibytes()
-        )],
+        ),
+        rows,
         commands: vec![("each", "PROGRAM --once --data-dir DIRECTORY".to_owned())],
     })
 }

@@ -17,7 +17,7 @@ pub(crate) use syncs::{COUNT as SYNCS, Syncs};
 pub(crate) enum Peer {
     /// CSV to JSON with csv and `serde_json`; the input is deleted once the output is synced.
     CsvToJson { input: PathBuf, output: PathBuf },
-    /// Answers every request with a reply read from a file, one thread a core.
+    /// Answers every request with a reply read from a file, in one thread.
     Epoll { listen: SocketAddr, reply: PathBuf },
 }
 
