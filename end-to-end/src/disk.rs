@@ -32,11 +32,9 @@ impl Disk {
         self.directory.path()
     }
 
-    /// Takes all the room that there is.
-    pub fn fill(&self) -> Ballast {
-        let mut ballast = Ballast { file: File::create(self.path().join("ballast")).unwrap() };
-        ballast.grow();
-        ballast
+    /// What can fill it, of no size yet.
+    pub fn ballast(&self) -> Ballast {
+        Ballast(File::create(self.path().join("ballast")).unwrap())
     }
 }
 
@@ -47,20 +45,18 @@ impl Drop for Disk {
     }
 }
 
-/// What fills a disk.
-pub struct Ballast {
-    file: File,
-}
+/// A file that fills a disk.
+pub struct Ballast(File);
 
 impl Ballast {
     /// Takes all the room that there is.
-    pub fn grow(&mut self) {
-        while self.file.write_all(&[0; 4096]).is_ok() {}
+    pub fn grow(&self) {
+        while (&self.0).write_all(&[0; 4096]).is_ok() {}
     }
 
     /// Gives the room back.
-    pub fn clear(&mut self) {
-        self.file.set_len(0).unwrap();
-        self.file.rewind().unwrap();
+    pub fn clear(&self) {
+        self.0.set_len(0).unwrap();
+        (&self.0).rewind().unwrap();
     }
 }

@@ -77,7 +77,8 @@ fn on_a_volume_that_is_full_and_fills_up_again_nothing_is_sent_more_than_once() 
     let data = DataDir::within(disk.path());
     let lines = (0..DOCUMENTS).map(|n| format!("{{\"n\":\"{n}\"}}\n"));
     data.put("listing.json", lines.collect::<String>());
-    let mut ballast = disk.fill();
+    let ballast = disk.ballast();
+    ballast.grow();
     // Some are tried again, so that there is progress of all kinds to save.
     let is_refused = |number: usize| number % 100 == 7;
     let api =
