@@ -23,7 +23,7 @@ pub use balancer::Balancer;
 pub use data_dir::DataDir;
 pub use decode::decode;
 pub use disk::{Ballast, Disk};
-pub use programs::{Running, as_nobody, full_pipe, program, program_for_anyone, run, stage};
+pub use programs::{Running, api, as_nobody, full_pipe, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
 pub use stages::{AtWork, STAGES, Stage, services};

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,13 @@ pub fn stage(name: &str, data_dir: &Path, args: &[&str]) -> Command {
             command.args(["--admin-listen", "127.0.0.1:0"]);
         }
     }
+    command
+}
+
+/// The command of an api on free ports of loopback.
+pub fn api() -> Command {
+    let mut command = command("api");
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command
 }
 
@@ -152,14 +159,18 @@ impl Running {
         peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 
+    /// The address that its diagnostics name behind a text.
+    pub fn address(&self, text: &str) -> SocketAddr {
+        wait_for(&format!("{text:?} and an address in the log"), || {
+            let log = self.log();
+            let (_, rest) = log.split_once(&format!("{text} address="))?;
+            rest.split_whitespace().next()?.parse().ok()
+        })
+    }
+
     /// Asks its admin port; returns the status and the body.
     pub fn ask(&self, path: &str) -> (u16, String) {
-        let address = wait_for("the admin port's address", || {
-            let log = self.log();
-            let rest = log.split("admin port open address=").nth(1)?;
-            Some(rest.split_whitespace().next()?.to_owned()).filter(|_| rest.contains('\n'))
-        });
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = TcpStream::connect(self.address("admin port open")).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

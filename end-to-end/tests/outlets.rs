@@ -6,18 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use end_to_end::{
-    AtWork, DataDir, Recorder, Reply, Running, STAGES, full_pipe, program, services, stage, wait_for,
+    AtWork, DataDir, Recorder, Reply, Running, STAGES, api, full_pipe, services, stage, wait_for,
 };
 use rustix::process::Signal;
 
 /// What a pod is given by the contract.
 const IN_TIME: Duration = Duration::from_secs(10);
-
-fn api() -> Command {
-    let mut command = Command::new(program("api"));
-    command.env_clear().args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    command
-}
 
 /// A program's command, with something to do where it runs to completion.
 fn command(name: &str, data: &DataDir) -> Command {

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::process::Command;
 
-use end_to_end::{STAGES, program, stage, wait_for};
+use end_to_end::{STAGES, api, stage, wait_for};
 
 use crate::environment::Environment;
 use crate::process::Process;
@@ -72,11 +71,9 @@ impl<'a> Fleet<'a> {
     }
 
     fn start_pod(&mut self) {
-        let mut command = Command::new(program("api"));
-        command.env_clear().args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         let log = self.environment.logs.path().join(format!("api-{}", self.started_pods));
         self.started_pods += 1;
-        let pod = Process::start("api", command, log);
+        let pod = Process::start("api", api(), log);
         let address = wait_for("a pod's address", || {
             let log = pod.log();
             let rest = log.split("listening address=").nth(1)?;
