@@ -1,5 +1,5 @@
 # The steps of CI, in its order: what each of them runs stands only here.
-ci: format lint docs dependencies manifests release instructions test soak
+ci: format lint docs dependencies manifests test images (soak "30s")
 
 # The formatting is rustfmt's.
 format:
@@ -23,20 +23,26 @@ manifests:
     find k8s -name '*.yaml' -print0 | xargs -0 kubernetes-validate --strict --quiet -k 1.25.0 -k 1.37.0
     trivy config --quiet --disable-telemetry --skip-check-update --skip-version-check --ignorefile .trivyignore.yaml --exit-code 1 k8s
 
+# The README's test command.
+test:
+    cargo test --workspace
+
+# The images, built and run by Docker.
+images:
+    cargo test --package end-to-end --test docker -- --include-ignored
+
+# What takes too long for CI.
+nightly: release long power-cuts (fuzz "600") (soak "30m")
+
+# The tests that `cargo test` leaves out, but for the soak: inputs of gigabytes, ten thousand connections, larger models.
+long:
+    cargo test --release --workspace -- --ignored --nocapture --skip under_random_faults
+
 # One batch of this machine's /etc through the whole chain, as people run it.
 release:
     cargo build --release
     cargo run --release -- --once > target/once.log
     tail -n 1 target/once.log
-
-# Instructions that a record costs the pure cores, against those expected; `--update` expects those of now.
-instructions *ARGS:
-    cargo build --release -p local-runner -p instructions -p getdata
-    target/release/instructions {{ARGS}}
-
-# The README's test command.
-test:
-    cargo test --workspace
 
 # Fuzzes every parser for so many seconds each, starting from fuzz/corpus/; what it finds goes into fuzz/found/.
 # cargo-fuzz asks for options that stable compilers keep to themselves: RUSTC_BOOTSTRAP=1 lets it. There is no unsafe code
@@ -62,11 +68,8 @@ model:
 power-cuts CUTS="1000000":
     POWER_CUTS={{CUTS}} cargo test --release -p volume --lib power_cuts_at_any_time -- --nocapture
 
-# The programs beside their peers: docs/PERFORMANCE.md anew, in twelve minutes on a quiet machine of two cores; of groups
-# that are named (`just bench conversions delivery`) it only prints.
+# The programs beside their peers: docs/PERFORMANCE.md anew; of groups that are named (`just bench conversions delivery`) it only prints.
 bench *ARGS:
-    test -x target/benchmarks-venv/bin/pip || python3 -m venv target/benchmarks-venv
-    target/benchmarks-venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
     cargo build --release --workspace --bins
     # What a run left that was cut off.
     rm -rf target/benchmarks.run-*

@@ -1,9 +1,7 @@
-//! The whole chain: from a million lines dropped to the last document answered, beside syslog-ng and beside curl.
+//! The whole chain: from a million lines dropped to the last document answered, beside syslog-ng.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -18,39 +16,26 @@ use crate::{check, goals, input};
 
 const ABOUT: &str = "Documents a second on the same two cores, each document a POST of its own to the same api. The chain: \
     three stages that watch the directory, from a million lines dropped to the last document counted by the api. syslog-ng: \
-    200,000 of these lines, from the first to the last that the api counts, over eight connections. curl: 300 documents, a \
-    process each.";
+    200,000 of these lines, from the first to the last that the api counts, over eight connections.";
 
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
-    let [lines, fewer, few] = [1_000_000, 200_000, 300].map(|count| place.scaled(count));
-    let [text, less_text, json] =
-        ["million.txt", "fewer.txt", "few.json"].map(|name| place.root().join(name));
+    let [lines, fewer] = [1_000_000, 200_000].map(|count| place.scaled(count));
+    let [text, less_text] = ["million.txt", "fewer.txt"].map(|name| place.root().join(name));
     input::write(lines, &text, None, None)?;
     input::write(fewer, &less_text, None, None)?;
-    input::write(few, &place.root().join("few.txt"), None, Some(&json))?;
     let runs = interleave(
         place.rounds,
-        [&mut || chain(place, &text, lines), &mut || syslog_ng(place, &less_text, fewer), &mut || {
-            curl(place, &json, few)
-        }],
+        [&mut || chain(place, &text, lines), &mut || syslog_ng(place, &less_text, fewer)],
     )?;
-    let [chain, syslog_ng, curl] = runs.map(|rates| Samples::new(Unit::PerSecond, rates));
-    let row = |against: &str, peer: &Samples| Row::ratio("whole chain", &chain, against, peer);
+    let [chain, syslog_ng] = runs.map(|rates| Samples::new(Unit::PerSecond, rates));
+    let row = Row::ratio("whole chain", &chain, "syslog-ng, one POST a document", &syslog_ng);
     Ok(Section {
         title: "The whole chain",
         about: ABOUT.to_owned(),
-        rows: vec![
-            row("syslog-ng, one POST a document", &syslog_ng).goal(goals::chain::SYSLOG_NG),
-            row("one curl a document", &curl).goal(goals::chain::CURL),
-        ],
-        checks: vec![
-            "the api counted as many requests as there are lines, whoever sent them".to_owned(),
-            "the chain printed a block for each".to_owned(),
-        ],
+        rows: vec![row.goal(goals::CHAIN)],
         commands: [
             ("chain", "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir DIRECTORY"),
             ("syslog-ng", "syslog-ng --foreground --no-caps --cfgfile benchmarks/peers/syslog-ng.conf"),
-            ("curl", "curl --silent --output reply --header 'Content-Type: application/json' --data-binary DOCUMENT URL"),
         ]
         .map(|(name, command)| (name, command.to_owned()))
         .into(),
@@ -169,21 +154,6 @@ fn syslog_ng(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {
     })?;
     wait_for("syslog-ng's last document", || Ok((requests()? >= lines).then_some(())))?;
     let rate = per_second(lines - before, started);
-    Ok(rate)
-}
-
-fn curl(place: &Place, json: &Path, count: u64) -> anyhow::Result<f64> {
-    let api = Api::start(place, Cores::Both)?;
-    let reply = place.root().join("reply-to-curl");
-    let started = Instant::now();
-    for document in BufReader::new(File::open(json)?).lines() {
-        let mut command: Command = system("curl");
-        command.args(["--silent", "--fail", "--header", "Content-Type: application/json", "--output"]);
-        command.arg(&reply).arg("--data-binary").arg(document?).arg(api.url());
-        run_all(Cores::Both, &mut [command])?;
-    }
-    let rate = per_second(count, started);
-    ensure!(api.requests()? == count, "curl sent {} documents of {count}", api.requests()?);
     Ok(rate)
 }
 

@@ -1,8 +1,6 @@
 //! text-to-csv and csv-to-json on a million lines: CPU of the whole process, beside the cheapest way to copy that much and
 //! beside others that convert.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +10,8 @@ use anyhow::Context;
 use crate::measure::{self, Cores, Usage, fresh, interleave};
 use crate::place::{Place, own_file, system};
 use crate::report::{Row, Section};
-use crate::samples::{Samples, Unit, thousands};
-use crate::{check, goals, input, tools};
+use crate::samples::{Samples, Unit};
+use crate::{check, goals, input};
 
 /// All of them, so that nobody gains from threads.
 const CORES: Cores = Cores::Second;
@@ -35,19 +33,10 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         extensions: ["txt", "csv"],
         input: text,
         output: csv.clone(),
-        same: check::same_record,
-        wrong: RefCell::default(),
     };
     text_to_csv.measure(&mut section)?;
-    let csv_to_json = Conversion {
-        place,
-        name: "csv-to-json",
-        extensions: ["csv", "json"],
-        input: csv,
-        output: json,
-        same: check::same_document,
-        wrong: RefCell::default(),
-    };
+    let csv_to_json =
+        Conversion { place, name: "csv-to-json", extensions: ["csv", "json"], input: csv, output: json };
     csv_to_json.measure(&mut section)?;
     section.commands = commands();
     Ok(section)
@@ -60,7 +49,6 @@ fn commands() -> Vec<(&'static str, String)> {
         ("cp", "cp in out; sync out; rm in"),
         ("mawk", "mawk -f benchmarks/peers/naive.awk in > out; sync out; rm in"),
         ("csv + serde_json", "benchmarks peer csv-to-json in out"),
-        ("polars, duckdb", "python benchmarks/peers/frames.py polars|duckdb text-to-csv|csv-to-json in out"),
     ]
     .map(|(name, command)| (name, command.to_owned()))
     .into()
@@ -73,34 +61,19 @@ struct Conversion<'a> {
     input: PathBuf,
     /// What must come out.
     output: PathBuf,
-    same: fn(&[u8], &[u8]) -> bool,
-    /// How many lines each peer gets wrong.
-    wrong: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 impl Conversion<'_> {
     fn measure(&self, section: &mut Section) -> anyhow::Result<()> {
         let name = self.name;
         let is_text = name == "text-to-csv";
-        let frames = |library: &'static str| {
-            self.peer(library, |from, to| {
-                let mut command = Command::new(tools::python());
-                command.arg(own_file("peers/frames.py")).args([library, name]).args([from, to]);
-                Ok(vec![command])
-            })
-        };
-        let [ours, copy, usual, polars, duckdb] = interleave(
+        let runs = interleave(
             self.place.rounds,
-            [
-                &mut || self.ours(),
-                &mut || self.copy(is_text),
-                &mut || if is_text { self.mawk() } else { self.serde() },
-                &mut || frames("polars"),
-                &mut || frames("duckdb"),
-            ],
+            [&mut || self.ours(), &mut || self.copy(is_text), &mut || {
+                if is_text { self.mawk() } else { self.serde() }
+            }],
         )?;
-        let [ours, copy, usual, polars, duckdb] = [ours, copy, usual, polars, duckdb]
-            .map(|runs| Samples::of(&runs, Unit::Seconds, Usage::cpu_seconds));
+        let [ours, copy, usual] = runs.map(|runs| Samples::of(&runs, Unit::Seconds, Usage::cpu_seconds));
         let row = |against: &str, peer: &Samples| Row::ratio(name, &ours, against, peer);
         if is_text {
             section.rows.push(row("`cp`, `sync`, `rm`", &copy).goal(goals::text_to_csv::COPY));
@@ -110,14 +83,6 @@ impl Conversion<'_> {
                 row("`cp` of the output, `sync`, `rm` of the input", &copy).goal(goals::csv_to_json::COPY),
             );
             section.rows.push(row("csv + serde_json", &usual).goal(goals::csv_to_json::SERDE));
-        }
-        section.rows.push(row("polars", &polars));
-        section.rows.push(row("duckdb", &duckdb));
-        section
-            .checks
-            .push(format!("{name}'s output is what csv and serde_json write, byte for byte, in each round"));
-        for (peer, wrong) in self.wrong.borrow().iter() {
-            section.checks.push(format!("{peer} ({name}) gets {} lines wrong", thousands(*wrong as f64)));
         }
         Ok(())
     }
@@ -142,7 +107,7 @@ impl Conversion<'_> {
     }
 
     fn mawk(&self) -> anyhow::Result<Usage> {
-        self.peer("mawk", |from, to| {
+        self.peer(|from, to| {
             let mut mawk = system("mawk");
             let out = File::create(to).with_context(|| format!("failed to create `{}`", to.display()))?;
             mawk.arg("-f").arg(own_file("peers/naive.awk")).arg(from).stdout(out);
@@ -152,26 +117,21 @@ impl Conversion<'_> {
 
     fn serde(&self) -> anyhow::Result<Usage> {
         let mut peer = self.place.peer("csv-to-json")?;
-        self.peer("csv + serde_json", |from, to| {
+        self.peer(|from, to| {
             peer.args([from, to]);
             Ok(vec![peer])
         })
     }
 
-    /// Runs the commands that `commands` makes of input and output; counts the wrong lines once.
+    /// Runs the commands that `commands` makes of input and output.
     fn peer(
         &self,
-        name: &'static str,
         commands: impl FnOnce(&Path, &Path) -> anyhow::Result<Vec<Command>>,
     ) -> anyhow::Result<Usage> {
         let directory = self.place.directory()?;
         let [from, to] = ["in", "out"].map(|name| directory.path().join(name));
         fresh(&self.input, &from)?;
-        let usage = measure::run(CORES, &mut commands(&from, &to)?)?;
-        if !self.wrong.borrow().contains_key(name) {
-            self.wrong.borrow_mut().insert(name, check::wrong_lines(&self.output, &to, self.same)?);
-        }
-        Ok(usage)
+        measure::run(CORES, &mut commands(&from, &to)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! json-to-api beside wrk and h2load on the same api and cores.
+//! json-to-api beside wrk on the same api and cores.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,52 +10,37 @@ use crate::measure::{self, Cores, Usage, fresh, interleave};
 use crate::place::Place;
 use crate::report::{Row, Section};
 use crate::samples::{Samples, Unit};
-use crate::service::{Api, CONNECTIONS, Load};
+use crate::service::{Api, Load};
 use crate::{check, goals, input};
 
 const ABOUT: &str = "Documents of 210 bytes a second, from a file of 200,000, 64 in flight. json-to-api prints its block per \
     document to a file on the disk and saves its progress there; its figure is that of the whole process, less the time of \
-    one that has nothing to deliver. Apart: the api on one core, the client on the other.";
+    one that has nothing to deliver. The api on one core, the client on the other; wrk always over HTTP/1.1.";
 
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     let count = place.scaled(200_000);
     let load = Load::new(place, Duration::from_secs(3))?;
     let documents = Documents::write(place, count)?;
-    let [apart, both] = [[Cores::First, Cores::Second], [Cores::Both, Cores::Both]]
-        .map(|cores| measure(place, &documents, &load, cores));
-    let ([wrk, first, second, h2load], [wrk_2, first_2, second_2, h2load_2]) = (apart?, both?);
+    let [wrk, first, second] = measure(place, &documents, &load)?;
     let rows = vec![
-        Row::ratio("json-to-api over HTTP/1.1, apart", &first, "wrk", &wrk).goal(goals::json_to_api::HTTP_1),
-        Row::ratio("json-to-api over h2c, apart", &second, "wrk over HTTP/1.1", &wrk)
-            .goal(goals::json_to_api::HTTP_2),
-        Row::ratio("json-to-api over h2c, apart", &second, "h2load", &h2load),
-        Row::ratio("json-to-api over HTTP/1.1, same two cores", &first_2, "wrk", &wrk_2),
-        Row::ratio("json-to-api over h2c, same two cores", &second_2, "wrk over HTTP/1.1", &wrk_2),
-        Row::ratio("json-to-api over h2c, same two cores", &second_2, "h2load", &h2load_2),
+        Row::ratio("json-to-api", &first, "wrk", &wrk).goal(goals::json_to_api::HTTP_1),
+        Row::ratio("json-to-api, `--http 2`", &second, "wrk", &wrk).goal(goals::json_to_api::HTTP_2),
     ];
     Ok(Section {
         title: "Delivery",
         about: ABOUT.to_owned(),
         rows,
-        checks: vec![
-            "a block is printed for each document, and the api counted no fewer requests".to_owned(),
-        ],
         commands: [
             ("json-to-api", "json-to-api --once --http 1|2 --data-dir DIRECTORY --api-url URL > blocks"),
-            ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL (-t2 on two cores)"),
-            ("h2load", "h2load -c4 -m16 -t1 -n200000 -d document.json URL (-t2 on two cores)"),
+            ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL"),
         ]
         .map(|(name, command)| (name, command.to_owned()))
         .into(),
     })
 }
 
-fn measure(
-    place: &Place,
-    documents: &Documents,
-    load: &Load,
-    [server, client]: [Cores; 2],
-) -> anyhow::Result<[Samples; 4]> {
+fn measure(place: &Place, documents: &Documents, load: &Load) -> anyhow::Result<[Samples; 3]> {
+    let (server, client) = (Cores::First, Cores::Second);
     let deliver = |version| {
         let api = Api::start(place, server)?;
         let idle = Documents::idle(place, client, &api)?;
@@ -64,12 +49,9 @@ fn measure(
     };
     let runs = interleave(
         place.rounds,
-        [
-            &mut || load.wrk(client, CONNECTIONS, &Api::start(place, server)?.url()),
-            &mut || deliver("1"),
-            &mut || deliver("2"),
-            &mut || load.h2load(client, documents.count, &Api::start(place, server)?.url()),
-        ],
+        [&mut || load.wrk(client, &Api::start(place, server)?.url()), &mut || deliver("1"), &mut || {
+            deliver("2")
+        }],
     )?;
     Ok(runs.map(|rates| Samples::new(Unit::PerSecond, rates)))
 }

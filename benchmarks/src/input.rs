@@ -123,23 +123,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_converters_make_of_it_what_csv_and_serde_json_do() {
-        let directory = tempfile::tempdir().unwrap();
-        let [text, csv, json] = ["txt", "csv", "json"].map(|name| directory.path().join(name));
-        write(3_000, &text, Some(&csv), Some(&json)).unwrap();
-        let [text, csv, json] = [text, csv, json].map(|path| std::fs::read(path).unwrap());
-
-        let mut converted = Vec::new();
-        let counts = text_to_csv::convert(&mut &text[..], &mut converted, &mut ()).unwrap();
-        assert_eq!((counts.ok, counts.rejected), (3_000, 0));
-        assert!(converted == csv);
-        converted.clear();
-        let counts = csv_to_json::convert(&mut &csv[..], &mut converted, &mut ()).unwrap();
-        assert_eq!((counts.ok, counts.rejected), (3_000, 0));
-        assert!(converted == json);
-    }
-
-    #[test]
     fn lines_are_as_long_as_those_of_a_listing_and_some_are_awkward() {
         let mut text = Vec::new();
         entries(100_000, |entry| Ok(entry.write_line(&mut text)?)).unwrap();

@@ -1,4 +1,4 @@
-//! getdata on a tree, beside `find -ls` and a walk with the `ignore` crate.
+//! getdata on a tree, beside `find -ls`.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,13 +12,13 @@ use crate::goals;
 use crate::measure::{self, Cores, Usage, interleave};
 use crate::place::{Place, system};
 use crate::report::{Row, Section};
-use crate::samples::{Samples, Unit, thousands};
+use crate::samples::{Samples, Unit};
 
 /// Files in a directory of the tree.
 const FILES: u64 = 100;
 
 const ABOUT: &str = "A tree of 200,000 entries, 100 files or links in a directory, in the kernel's memory; the listing goes to \
-    a file. The same two cores for each: getdata and the `ignore` crate take a thread for each, and sync what they wrote.";
+    a file. The same two cores for each; getdata syncs what it wrote.";
 
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     let tree = place.directory()?;
@@ -35,7 +35,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         ensure!(found == *first, "`{}` names other entries", file.display());
         anyhow::Ok(())
     };
-    let [ours, find, ignore] = interleave(
+    let [ours, find] = interleave(
         place.rounds,
         [
             &mut || {
@@ -55,34 +55,16 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
                 check(&file)?;
                 Ok(usage)
             },
-            &mut || {
-                let directory = place.directory()?;
-                let file = directory.path().join("walked");
-                let mut command = place.peer("walk")?;
-                command.args([tree.path(), &file]).arg("2");
-                let usage = measure::run(Cores::Both, &mut [command])?;
-                check(&file)?;
-                Ok(usage)
-            },
         ],
     )?;
     let cpu = |runs: &[Usage]| Samples::of(runs, Unit::Seconds, Usage::cpu_seconds);
-    let wall = |runs: &[Usage]| Samples::of(runs, Unit::Seconds, Usage::wall_seconds);
     Ok(Section {
         title: "Listing",
         about: ABOUT.to_owned(),
-        rows: vec![
-            Row::ratio("getdata", &cpu(&ours), "`find -ls`", &cpu(&find)).goal(goals::getdata::FIND),
-            Row::ratio("getdata, time", &wall(&ours), "the ignore crate, time", &wall(&ignore))
-                .goal(goals::getdata::IGNORE),
-            Row::ratio("getdata, time", &wall(&ours), "`find -ls`, time", &wall(&find)),
-            Row::ratio("getdata", &cpu(&ours), "the ignore crate", &cpu(&ignore)),
-        ],
-        checks: vec![format!("all three name the same {} entries", thousands(entries as f64))],
+        rows: vec![Row::ratio("getdata", &cpu(&ours), "`find -ls`", &cpu(&find)).goal(goals::GETDATA)],
         commands: [
             ("getdata", "getdata --root TREE --data-dir DIRECTORY"),
             ("find", "find TREE -ls > found"),
-            ("ignore", "benchmarks peer walk TREE walked 2"),
         ]
         .map(|(name, command)| (name, command.to_owned()))
         .into(),

@@ -6,7 +6,7 @@
 //!
 //! - `goals.rs`: the goals, a constant each
 //! - a group of rows each: `conversions.rs`, `listing.rs`, `serving.rs`, `delivery.rs`, `chain.rs`, `one_document.rs`,
-//!   `growth.rs`
+//!   `memory.rs`
 //! - `measure.rs`: runs programs and notes what they used; `samples.rs`: medians; `check.rs`: whether outputs are right
 //! - `place.rs`, `input.rs`, `service.rs`: where, on what, and against which api
 //! - `peers.rs`, `tools.rs`: peers of our own making, and others'
@@ -17,11 +17,11 @@ mod check;
 mod conversions;
 mod delivery;
 mod goals;
-mod growth;
 mod input;
 mod listing;
 mod machine;
 mod measure;
+mod memory;
 mod one_document;
 mod peers;
 mod place;
@@ -88,7 +88,7 @@ enum Group {
     Delivery,
     Chain,
     OneDocument,
-    Growth,
+    Memory,
 }
 
 impl Group {
@@ -100,7 +100,7 @@ impl Group {
             Group::Delivery => delivery::run,
             Group::Chain => chain::run,
             Group::OneDocument => one_document::run,
-            Group::Growth => growth::run,
+            Group::Memory => memory::run,
         };
         run(place)
     }

@@ -33,10 +33,6 @@ impl Usage {
         self.cpu.as_secs_f64()
     }
 
-    pub(crate) fn wall_seconds(&self) -> f64 {
-        self.wall.as_secs_f64()
-    }
-
     pub(crate) fn peak_mebibytes(&self) -> f64 {
         self.peak as f64 / f64::from(1 << 20)
     }

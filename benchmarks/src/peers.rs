@@ -6,7 +6,6 @@
 mod converter;
 mod epoll;
 mod syncs;
-mod walker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,9 +17,7 @@ pub(crate) use syncs::{COUNT as SYNCS, Syncs};
 pub(crate) enum Peer {
     /// CSV to JSON with csv and `serde_json`; the input is deleted once the output is synced.
     CsvToJson { input: PathBuf, output: PathBuf },
-    /// The `ignore` crate lists a tree as getdata does, with so many threads.
-    Walk { root: PathBuf, output: PathBuf, threads: usize },
-    /// Answers every request with a reply read from a file, one thread a core.
+    /// Answers every request with a reply read from a file, in one thread.
     Epoll { listen: SocketAddr, reply: PathBuf },
 }
 
@@ -32,7 +29,6 @@ impl Peer {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Peer::CsvToJson { input, output } => converter::csv_to_json(&input, &output),
-            Peer::Walk { root, output, threads } => walker::list(&root, &output, threads),
             Peer::Epoll { listen, reply } => epoll::serve(listen, &reply),
         }
     }

@@ -7,8 +7,6 @@ use std::fmt;
 pub(crate) enum Unit {
     Seconds,
     Milliseconds,
-    Microseconds,
-    Nanoseconds,
     Mebibytes,
     PerSecond,
 }
@@ -55,8 +53,6 @@ impl fmt::Display for Samples {
         let name = match self.unit {
             Unit::Seconds => " s",
             Unit::Milliseconds => " ms",
-            Unit::Microseconds => " µs",
-            Unit::Nanoseconds => " ns",
             Unit::Mebibytes => " MiB",
             Unit::PerSecond => "/s",
         };
@@ -68,9 +64,8 @@ impl Unit {
     fn number(self, value: f64) -> String {
         match self {
             Unit::Seconds => format!("{value:.3}"),
-            Unit::Milliseconds | Unit::Microseconds => format!("{value:.2}"),
+            Unit::Milliseconds => format!("{value:.2}"),
             Unit::Mebibytes => format!("{value:.1}"),
-            Unit::Nanoseconds => format!("{value:.0}"),
             Unit::PerSecond => thousands(value),
         }
     }

@@ -14,7 +14,7 @@ use crate::place::{Place, free_address, system};
 pub(crate) const DOCUMENT: &str = r#"{"mod":"-rw-r--r--","no":"1","user":"root","group":"root","usrno":"596853","date":"Jan  1 00:00","file":"/usr/share/doc/package-0/examples/of-something/directories/0/file-number-00000000-with-a-name.txt\"quoted\""}"#;
 
 /// Connections that wrk keeps busy, as many as json-to-api has documents in flight.
-pub(crate) const CONNECTIONS: u32 = 64;
+const CONNECTIONS: u32 = 64;
 
 /// A running api; killed when dropped, since it would answer on for seconds.
 pub(crate) struct Api {
@@ -107,26 +107,12 @@ impl Load {
     ///
     /// # Errors
     /// wrk fails, or not all answers were good ones.
-    pub(crate) fn wrk(&self, cores: Cores, connections: u32, url: &str) -> anyhow::Result<f64> {
-        self.wrk_threads(cores, if matches!(cores, Cores::Both) { 2 } else { 1 }, connections, url)
-    }
-
-    /// The same with another number of threads than of cores.
-    ///
-    /// # Errors
-    /// As of [`Load::wrk`].
-    pub(crate) fn wrk_threads(
-        &self,
-        cores: Cores,
-        threads: u32,
-        connections: u32,
-        url: &str,
-    ) -> anyhow::Result<f64> {
+    pub(crate) fn wrk(&self, cores: Cores, url: &str) -> anyhow::Result<f64> {
         let mut command = system("wrk");
         command
             .env("DOCUMENT", &self.document)
-            .arg(format!("-t{threads}"))
-            .arg(format!("-c{connections}"))
+            .arg("-t1")
+            .arg(format!("-c{CONNECTIONS}"))
             .arg(format!("-d{}s", self.duration.as_secs()))
             .arg("-s")
             .arg(crate::place::own_file("peers/post.lua"))
@@ -134,32 +120,6 @@ impl Load {
         let said = output(cores, command)?;
         ensure!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "wrk had bad answers:\n{said}");
         after(&said, "Requests/sec:").with_context(|| format!("wrk gave no figure:\n{said}"))
-    }
-
-    /// Lets h2load send so many over HTTP/2 in clear text; returns how many a second were answered.
-    ///
-    /// # Errors
-    /// h2load fails, or not all answers were good ones.
-    pub(crate) fn h2load(&self, cores: Cores, requests: u64, url: &str) -> anyhow::Result<f64> {
-        let mut command = system("h2load");
-        let threads = if matches!(cores, Cores::Both) { 2 } else { 1 };
-        command.args(["-c4", "-m16", "-H", "content-type: application/json"]);
-        command.args([
-            "-H",
-            "idempotency-key: \"019a5f2c-7d10-7c3a-9e54-3b1f0c2d4e6f-160463769-176371.123456789-123456\"",
-        ]);
-        command
-            .arg(format!("-t{threads}"))
-            .arg(format!("-n{requests}"))
-            .arg("-d")
-            .arg(&self.document)
-            .arg(url);
-        let said = output(cores, command)?;
-        let good = format!("{requests} succeeded, 0 failed, 0 errored, 0 timeout");
-        ensure!(said.contains(&good), "h2load had bad answers:\n{said}");
-        let finished = said.lines().find(|line| line.starts_with("finished in ")).unwrap_or_default();
-        let rate = finished.split(", ").find_map(|part| part.strip_suffix(" req/s"));
-        rate.and_then(|rate| rate.parse().ok()).with_context(|| format!("h2load gave no figure:\n{said}"))
     }
 }
 

@@ -1,11 +1,8 @@
 //! The peers that others provide: whether they are there, which version, and where to get them.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, bail};
-
-use crate::place::{checkout, own_file};
+use anyhow::bail;
 
 /// A program that some rows need.
 struct Tool {
@@ -16,15 +13,12 @@ struct Tool {
     version: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 5] = [
     Tool { program: "cp", package: "coreutils", version: &["--version"] },
     Tool { program: "mawk", package: "mawk", version: &["-W", "version"] },
     Tool { program: "find", package: "findutils", version: &["--version"] },
     Tool { program: "wrk", package: "wrk", version: &["-v"] },
-    Tool { program: "h2load", package: "nghttp2-client", version: &["--version"] },
     Tool { program: "syslog-ng", package: "syslog-ng-core syslog-ng-mod-http", version: &["--version"] },
-    Tool { program: "curl", package: "curl", version: &["--version"] },
-    Tool { program: "python3", package: "python3 python3-venv", version: &["--version"] },
 ];
 
 /// The versions of all of them, each in a line of its own words.
@@ -44,26 +38,7 @@ pub(crate) fn versions() -> anyhow::Result<Vec<String>> {
     if !missing.is_empty() {
         bail!("peers are missing: install the Debian packages {}", missing.join(" "));
     }
-    versions.push(frames_version()?);
     Ok(versions)
-}
-
-/// The Python that has polars and duckdb; `just bench` makes it.
-pub(crate) fn python() -> PathBuf {
-    checkout().join("target/benchmarks-venv/bin/python")
-}
-
-fn frames_version() -> anyhow::Result<String> {
-    let script = "import duckdb, polars; print(f'polars {polars.__version__}, duckdb {duckdb.__version__}')";
-    let output = Command::new(python()).args(["-c", script]).output();
-    let output = output.ok().filter(|output| output.status.success()).with_context(|| {
-        format!(
-            "polars and duckdb are missing: `python3 -m venv target/benchmarks-venv`, then its \
-             `bin/pip install -r {}` (`just bench` does both)",
-            own_file("peers/requirements.txt").display()
-        )
-    })?;
-    Ok(first_line(&output.stdout))
 }
 
 fn first_line(bytes: &[u8]) -> String {

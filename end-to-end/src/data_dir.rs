@@ -10,10 +10,6 @@ use tempfile::TempDir;
 
 /// What tells a self-test's files in the data directory and in `rejected/` from others.
 const SELF_TEST: &str = ".self-test-";
-/// What a self-test's directory is called in its second half.
-const AFTER: &str = ".after";
-/// How an id of 2022 begins.
-const LONG_AGO: &str = "017f22e2-79b0";
 
 /// A fresh directory that any user may use, gone with the test.
 pub struct DataDir {
@@ -93,9 +89,13 @@ impl DataDir {
             .collect()
     }
 
-    /// The regular files below `.pipe/`: none when nothing is in hand.
+    /// The regular files below `.pipe/`, and what self-tests have beside it: none when nothing is in hand.
     pub fn in_hand(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
+        for directory in [self.path().to_owned(), self.path().join("rejected")] {
+            let own = names(&directory).into_iter().filter(|name| name.starts_with(SELF_TEST));
+            found.extend(own.map(|name| directory.join(name)));
+        }
         let mut directories = vec![self.path().join(".pipe")];
         while let Some(directory) = directories.pop() {
             for name in names(&directory) {
@@ -104,31 +104,6 @@ impl DataDir {
             }
         }
         found
-    }
-
-    /// Where the programs try at their start what the directory can do.
-    pub fn self_tests(&self) -> PathBuf {
-        self.path().join(".pipe/1/self-test")
-    }
-
-    /// Makes what killed self-tests left so old that the next start of a program cleans it up; false: nothing is left.
-    #[expect(clippy::disallowed_methods, reason = "it plays the passing of time")]
-    pub fn age_self_tests(&self) -> bool {
-        let mut any = false;
-        for directory in [self.self_tests(), self.path().to_owned(), self.path().join("rejected")] {
-            for name in names(&directory) {
-                let outside = name.starts_with(SELF_TEST);
-                if !outside && directory != self.self_tests() {
-                    continue;
-                }
-                // One that is old already keeps its id, so that none gets another's.
-                let began = name.trim_start_matches(SELF_TEST).trim_end_matches(AFTER);
-                let old = format!("{LONG_AGO}{}", &began[LONG_AGO.len()..]);
-                fs::rename(directory.join(&name), directory.join(name.replace(began, &old))).unwrap();
-                any = true;
-            }
-        }
-        any
     }
 
     /// The only claim of a stage, once it has taken its input.

@@ -3,14 +3,15 @@
 //!
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
-//! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Recorder`]
-//! (`recorder.rs`), [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
+//! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
+//! (`recorder.rs`), [`services()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
 //! (`decode.rs`), [`documented_commands()`] (`readme.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod balancer;
 mod data_dir;
 mod decode;
+mod disk;
 mod programs;
 mod readme;
 mod recorder;
@@ -21,10 +22,11 @@ use std::time::{Duration, Instant};
 pub use balancer::Balancer;
 pub use data_dir::DataDir;
 pub use decode::decode;
-pub use programs::{Running, as_nobody, program, program_for_anyone, run, stage};
+pub use disk::{Ballast, Disk};
+pub use programs::{Running, api, as_nobody, full_pipe, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
-pub use stages::{AtWork, STAGES, Stage};
+pub use stages::{AtWork, STAGES, Stage, services};
 
 /// Waits until `done` gives something.
 ///

@@ -1,7 +1,8 @@
 //! The real programs, as processes.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, Once};
 use std::thread::JoinHandle;
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -73,6 +75,13 @@ pub fn stage(name: &str, data_dir: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// The command of an api on free ports of loopback.
+pub fn api() -> Command {
+    let mut command = command("api");
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command
+}
+
 /// A stage's command as nobody runs it, who may not read where the programs are built: from a copy, gone with the directory.
 pub fn as_nobody(stage: &Command) -> (Command, TempDir) {
     const NOBODY: u32 = 65534;
@@ -80,6 +89,7 @@ pub fn as_nobody(stage: &Command) -> (Command, TempDir) {
     let (program, directory) = program_for_anyone(name);
     let mut command = Command::new(program);
     command.args(stage.get_args()).env_clear().uid(NOBODY).gid(NOBODY);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     (command, directory)
 }
 
@@ -93,6 +103,17 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
+/// A pipe that holds as much as it can: who writes to it waits until someone reads.
+pub fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    while writer.write(b"x").is_ok() {}
+    fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
+}
+
 /// A program that runs; killed with the test.
 pub struct Running {
     child: Child,
@@ -104,10 +125,15 @@ pub struct Running {
 impl Running {
     /// Starts a command whose outputs are piped.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_as_it_is(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// Starts a command whose outputs may go elsewhere.
+    pub fn start_as_it_is(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let (out, log) = (Arc::default(), Arc::default());
-        let readers =
-            vec![collect(child.stdout.take().unwrap(), &out), collect(child.stderr.take().unwrap(), &log)];
+        let mut readers: Vec<_> = child.stdout.take().map(|pipe| collect(pipe, &out)).into_iter().collect();
+        readers.extend(child.stderr.take().map(|pipe| collect(pipe, &log)));
         Running { child, out, log, readers }
     }
 
@@ -133,6 +159,43 @@ impl Running {
         peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 
+    /// The address that its diagnostics name behind a text.
+    pub fn address(&self, text: &str) -> SocketAddr {
+        wait_for(&format!("{text:?} and an address in the log"), || {
+            let log = self.log();
+            let (_, rest) = log.split_once(&format!("{text} address="))?;
+            rest.split_whitespace().next()?.parse().ok()
+        })
+    }
+
+    /// Asks its admin port; returns the status and the body.
+    pub fn ask(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address("admin port open")).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Waits until its `/readyz` answers with a status.
+    pub fn wait_for_readiness(&self, status: u16) {
+        wait_for(&format!("/readyz to answer {status}"), || (self.ask("/readyz").0 == status).then_some(()));
+    }
+
+    /// The value of a metric, with its labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let (_, metrics) = self.ask("/metrics");
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
+    /// Whether it has a handler of its own for a signal.
+    pub fn handles(&self, signal: Signal) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
+    }
+
     /// Waits until its diagnostics hold a text.
     pub fn wait_for_log(&self, text: &str) {
         wait_for(&format!("{text:?} in the log:\n{}", self.log()), || {
@@ -152,6 +215,12 @@ impl Running {
             reader.join().unwrap();
         }
         status
+    }
+
+    /// Sends it a signal, and waits for its end; returns the exit status, which is none where the signal ended it.
+    pub fn end_by(mut self, signal: Signal) -> Option<i32> {
+        self.signal(signal);
+        self.wait().code()
     }
 
     /// Asks it to end, and waits for that.

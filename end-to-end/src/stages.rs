@@ -1,4 +1,4 @@
-//! The three stages, each with a line that it takes, and one at work on a directory.
+//! What is deployed; the stages, each with a line that it takes; and one at work on a directory.
 
 use std::process::Command;
 
@@ -18,7 +18,20 @@ pub struct Stage {
     pub made: &'static str,
 }
 
-/// All three.
+/// The programs that are deployed, in the pipeline's order: the workspace's members up to `api`.
+///
+/// # Panics
+/// The root manifest lists none.
+pub fn services() -> Vec<&'static str> {
+    let manifest = include_str!("../../Cargo.toml");
+    let members = manifest.split_once("\nmembers = [").unwrap().1.split(']').next().unwrap();
+    let mut names: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    let last = names.iter().position(|name| *name == "api").unwrap();
+    names.truncate(last + 1);
+    names
+}
+
+/// All stages.
 pub const STAGES: [Stage; 3] = [
     Stage {
         name: "text-to-csv",
@@ -73,7 +86,7 @@ impl<'a> AtWork<'a> {
         let api = Recorder::with("api", |_, _| Reply::Status(200));
         let url = api.url();
         let to: &[&str] = if stage.sends() { &["--api-url", &url] } else { &[] };
-        let running = Running::start(&mut change(self::stage(stage.name, data.path(), to)));
+        let running = Running::start_as_it_is(&mut change(self::stage(stage.name, data.path(), to)));
         AtWork { data, running, stage, api }
     }
 

@@ -7,10 +7,12 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use end_to_end::{DataDir, is_root, program_for_anyone, run, stage};
+use end_to_end::{DataDir, Disk, STAGES, Stage, is_root, program_for_anyone, run, services, stage};
 
-const STAGES: [&str; 3] = ["text-to-csv", "csv-to-json", "json-to-api"];
-const ON_THE_VOLUME: [&str; 4] = ["getdata", "text-to-csv", "csv-to-json", "json-to-api"];
+/// All programs but the api.
+fn on_the_volume() -> impl Iterator<Item = &'static str> {
+    services().into_iter().filter(|name| *name != "api")
+}
 
 /// Runs a command that must fail, and checks how.
 fn refused(mut command: Command, status: i32, says: &[&str]) {
@@ -25,7 +27,7 @@ fn refused(mut command: Command, status: i32, says: &[&str]) {
 
 #[test]
 fn a_missing_data_directory_is_named() {
-    for name in ON_THE_VOLUME {
+    for name in on_the_volume() {
         refused(stage(name, Path::new("/no/such/directory"), &[]), 1, &["--data-dir", "/no/such/directory"]);
     }
 }
@@ -33,7 +35,7 @@ fn a_missing_data_directory_is_named() {
 #[test]
 fn a_data_directory_that_is_a_file_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    for name in ON_THE_VOLUME {
+    for name in on_the_volume() {
         refused(stage(name, file.path(), &[]), 1, &["--data-dir", "is not a directory"]);
     }
 }
@@ -81,7 +83,7 @@ fn an_admin_address_in_use_is_named() {
     let data = DataDir::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for name in STAGES {
+    for Stage { name, .. } in &STAGES {
         refused(stage(name, data.path(), &["--admin-listen", &address]), 1, &["--admin-listen", &address]);
     }
 }
@@ -112,33 +114,6 @@ fn a_certificate_or_header_file_that_is_missing_is_named() {
     }
 }
 
-/// A small file system in memory, gone with the test.
-struct Disk {
-    directory: tempfile::TempDir,
-}
-
-impl Disk {
-    fn mount(options: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory.path()));
-        Disk { directory }
-    }
-
-    fn remount(&self, options: &str) {
-        run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.directory.path()));
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.directory.path()).status();
-    }
-}
-
 #[test]
 fn a_read_only_data_directory_is_named() {
     if !is_root("a read-only mount") {
@@ -146,7 +121,7 @@ fn a_read_only_data_directory_is_named() {
     }
     let disk = Disk::mount("ro");
     let path = disk.path().display().to_string();
-    for name in ON_THE_VOLUME {
+    for name in on_the_volume() {
         refused(stage(name, disk.path(), &[]), 1, &[&path, "Read-only file system"]);
     }
 }

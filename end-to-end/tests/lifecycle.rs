@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use end_to_end::{DataDir, Running, is_root, program, stage, wait_for};
+use end_to_end::{DataDir, Running, api, is_root, stage, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What a pod is given by the contract.
@@ -45,7 +45,5 @@ fn every_program_ends_in_time_as_process_1() {
     data.put("listing.json", "{}\n");
     let away = stage("json-to-api", data.path(), &[admin, &["--api-url", "http://127.0.0.1:1"]].concat());
     ends_in_time(&away, "127.0.0.1:1");
-    let mut api = Command::new(program("api"));
-    api.args(["--listen", "127.0.0.1:0"]).args(admin);
-    ends_in_time(&api, "listening");
+    ends_in_time(&api(), "listening");
 }

@@ -1,4 +1,4 @@
-//! This machine's `/usr` through the whole chain, against what `find` says of it.
+//! This machine's `/usr/share` through the whole chain, against what `find` says of it.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use end_to_end::{DataDir, Recorder, decode, run, stage};
 
-const ROOT: &str = "/usr";
+const ROOT: &str = "/usr/share";
 
 /// What find says of an entry, in the words of a document; the date with and without its year.
 #[derive(Debug, PartialEq)]
@@ -55,7 +55,7 @@ fn found() -> BTreeMap<Vec<u8>, Entry> {
 }
 
 #[test]
-fn every_entry_of_usr_arrives_once_and_as_stat_sees_it() {
+fn every_entry_of_usr_share_arrives_once_and_as_stat_sees_it() {
     let (data, api) = (DataDir::new(), Recorder::start());
     let mut found = found();
     run(&mut stage("getdata", data.path(), &["--root", ROOT]));
@@ -80,7 +80,7 @@ fn check(document: &[u8], found: &mut BTreeMap<Vec<u8>, Entry>) {
     let field = |name: &str| document[name].as_str().unwrap().to_owned();
     let file = field("file");
     let is_link = field("mod").starts_with('l');
-    // The first arrow: no name in /usr has one.
+    // The first arrow: no name there has one.
     let (path, target) = if is_link { file.split_once(" -> ").unwrap() } else { (file.as_str(), "") };
     let path = decode(path);
     let Some(entry) = found.remove(&path) else { panic!("{file}: twice, or not there") };

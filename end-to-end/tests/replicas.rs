@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use end_to_end::{Balancer, DataDir, Recorder, Running, stage, wait_for};
+use end_to_end::{Balancer, DataDir, Recorder, Running, api, run, stage, wait_for};
 
 /// New connections within 10 seconds under load, by the contract.
 const CONNECTIONS_IN_TEN_SECONDS: usize = 64;
@@ -48,4 +48,20 @@ fn each_of_three_and_then_five_replicas_gets_its_share() {
     balancer.set(&addresses(&replicas));
     assert_fair_soon(&balancer, &replicas);
     client.stop();
+}
+
+#[test]
+fn a_batch_of_a_thousand_documents_reaches_each_of_five_pods_over_either_version_of_http() {
+    const DOCUMENTS: u32 = 1_000;
+    for version in ["1", "2"] {
+        let pods = [(); 5].map(|()| Running::start(&mut api()));
+        let balancer = Balancer::start(&pods.each_ref().map(|pod| pod.address("listening")));
+        let data = DataDir::new();
+        data.put("listing.json", (0..DOCUMENTS).map(|n| format!("{{\"n\":\"{n}\"}}\n")).collect::<String>());
+        let args = ["--once", "--http", version, "--api-url", &balancer.url()];
+        run(&mut stage("json-to-api", data.path(), &args));
+        let shares = pods.each_ref().map(|pod| pod.metric("api_requests_total").unwrap());
+        assert!(shares.iter().all(|share| *share > 0.0), "HTTP/{version}: {shares:?}");
+        assert_eq!(shares.iter().sum::<f64>(), f64::from(DOCUMENTS), "HTTP/{version}: {shares:?}");
+    }
 }

@@ -1,91 +1,53 @@
 //! What answering costs at least: epoll, a read, a look for the request's end, a write of a reply made beforehand.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::num::NonZero;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 
 use anyhow::Context;
 use memchr::memmem::Finder;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-/// Serves until it is killed: a thread a core, each with connections of its own, dealt out in turn.
+/// Serves in one thread until it is killed.
 pub(crate) fn serve(listen: SocketAddr, reply: &Path) -> anyhow::Result<()> {
     let reply = std::fs::read(reply).with_context(|| format!("failed to read `{}`", reply.display()))?;
     let listener = TcpListener::bind(listen).with_context(|| format!("failed to listen at {listen}"))?;
-    let mut workers = Vec::new();
-    for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-        let (dealt, incoming) = channel();
-        let worker =
-            Worker { epoll: Arc::clone(&epoll), incoming, connections: Vec::new(), reply: reply.clone() };
-        thread::spawn(move || worker.work());
-        workers.push((epoll, dealt));
+    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    let mut connections = HashMap::new();
+    let number = |descriptor: i32| u64::try_from(descriptor);
+    let own = number(listener.as_raw_fd())?;
+    epoll::add(&epoll, &listener, EventData::new_u64(own), EventFlags::IN)?;
+    let (mut events, mut buffer, requests) = (Vec::with_capacity(256), vec![0; 64 << 10], Requests::new());
+    loop {
+        match epoll::wait(&epoll, spare_capacity(&mut events), None) {
+            Err(rustix::io::Errno::INTR) => {}
+            found => drop(found?),
+        }
+        for event in events.drain(..) {
+            let key = event.data.u64();
+            if key == own {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                let key = number(stream.as_raw_fd())?;
+                epoll::add(&epoll, &stream, EventData::new_u64(key), EventFlags::IN)?;
+                connections.insert(key, Connection { stream, begun: Vec::new() });
+            } else if let Some(connection) = connections.get_mut(&key)
+                && !matches!(connection.answer(&mut buffer, &requests, &reply), Ok(true))
+            {
+                connections.remove(&key);
+            }
+        }
     }
-    for turn in 0.. {
-        let (stream, _) = listener.accept()?;
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        let (epoll, dealt) = &workers[turn % workers.len()];
-        let index = usize::try_from(stream.as_raw_fd())?;
-        epoll::add(epoll, &stream, EventData::new_u64(u64::try_from(index)?), EventFlags::IN)?;
-        dealt.send((index, stream))?;
-    }
-    Ok(())
-}
-
-struct Worker {
-    epoll: Arc<OwnedFd>,
-    incoming: Receiver<(usize, TcpStream)>,
-    /// By their descriptors.
-    connections: Vec<Option<Connection>>,
-    reply: Vec<u8>,
 }
 
 struct Connection {
     stream: TcpStream,
     /// A request that is not whole yet.
     begun: Vec<u8>,
-}
-
-impl Worker {
-    fn work(mut self) -> anyhow::Result<()> {
-        let mut events = Vec::with_capacity(256);
-        let mut buffer = vec![0; 64 << 10];
-        let requests = Requests::new();
-        loop {
-            match epoll::wait(&*self.epoll, spare_capacity(&mut events), None) {
-                Err(rustix::io::Errno::INTR) => {}
-                found => drop(found?),
-            }
-            for event in events.drain(..) {
-                let index = usize::try_from(event.data.u64())?;
-                self.admit_until(index)?;
-                let open =
-                    self.connections[index].as_mut().map(|it| it.answer(&mut buffer, &requests, &self.reply));
-                if !matches!(open, Some(Ok(true))) {
-                    self.connections[index] = None;
-                }
-            }
-        }
-    }
-
-    /// A connection may have something to read before it has come here.
-    fn admit_until(&mut self, index: usize) -> anyhow::Result<()> {
-        while self.connections.get(index).is_none_or(Option::is_none) {
-            let (index, stream) = self.incoming.recv()?;
-            if self.connections.len() <= index {
-                self.connections.resize_with(index + 1, || None);
-            }
-            self.connections[index] = Some(Connection { stream, begun: Vec::new() });
-        }
-        Ok(())
-    }
 }
 
 impl Connection {

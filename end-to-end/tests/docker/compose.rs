@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use end_to_end::{Running, is_root, run, wait_for};
+use end_to_end::{Running, is_root, run, services, wait_for};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::docker::{SERVICES, docker, image, is_ready};
+use crate::docker::{docker, image, is_ready};
 use crate::project::Project;
 
 /// Listings so large that the stage can be caught at work on them.
@@ -65,12 +65,13 @@ fn wait_until_drained(project: &Project) {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn every_service_is_hardened_as_in_the_cluster_and_of_this_version() {
     if !is_ready("every_service_is_hardened_as_in_the_cluster_and_of_this_version") {
         return;
     }
     let file: Value = serde_json::from_str(&docker(&["compose", "config", "--format", "json"])).unwrap();
-    for service in SERVICES {
+    for service in services() {
         let settings = &file["services"][service];
         assert_eq!(settings["image"], image(service));
         assert_eq!(settings["read_only"], true, "{service}");
@@ -90,6 +91,7 @@ fn every_service_is_hardened_as_in_the_cluster_and_of_this_version() {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn the_chain_runs_in_containers_and_loses_nothing() {
     let test = "the_chain_runs_in_containers_and_loses_nothing";
     if !is_ready(test) || !is_root(test) {

@@ -3,8 +3,6 @@
 use std::process::Command;
 use std::sync::Once;
 
-pub(crate) const SERVICES: [&str; 5] = ["getdata", "text-to-csv", "csv-to-json", "json-to-api", "api"];
-
 /// Who runs in the images, and owns the volume.
 pub(crate) const USER: u32 = 65532;
 

@@ -2,10 +2,10 @@
 
 use std::process::{Command, Output, Stdio};
 
-use end_to_end::{program, run};
+use end_to_end::{program, run, services};
 use serde_json::{Value, json};
 
-use crate::docker::{SERVICES, USER, command, docker, image, is_ready};
+use crate::docker::{USER, command, docker, image, is_ready};
 
 const LARGEST: u64 = 15_000_000;
 /// As in the cluster: nothing to write to, no rights to gain.
@@ -24,11 +24,12 @@ fn hardened(args: &[&str]) -> Output {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn each_image_is_small_and_says_what_it_is_and_who_runs_in_it() {
     if !is_ready("each_image_is_small_and_says_what_it_is_and_who_runs_in_it") {
         return;
     }
-    for service in SERVICES {
+    for service in services() {
         let found: Value = serde_json::from_str(&docker(&["image", "inspect", &image(service)])).unwrap();
         let (size, config) = (found[0]["Size"].as_u64().unwrap(), &found[0]["Config"]);
         assert!(size <= LARGEST, "{service}: {size} bytes");
@@ -66,11 +67,12 @@ fn files(image: &str) -> Vec<(String, String)> {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn each_image_holds_one_program_and_no_shell() {
     if !is_ready("each_image_holds_one_program_and_no_shell") {
         return;
     }
-    for service in SERVICES {
+    for service in services() {
         let mut expected = vec![(service, "0/0"), ("data/", "65532/65532")];
         if service == "getdata" {
             // The names of who owns files in it.
@@ -86,11 +88,12 @@ fn each_image_holds_one_program_and_no_shell() {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn each_program_answers_in_its_image_as_it_does_outside() {
     if !is_ready("each_program_answers_in_its_image_as_it_does_outside") {
         return;
     }
-    for service in SERVICES {
+    for service in services() {
         let inside = hardened(&[&image(service), "--help"]);
         assert!(inside.status.success(), "{inside:?}");
         let outside = run(Command::new(program(service)).arg("--help").env_clear());
@@ -99,6 +102,7 @@ fn each_program_answers_in_its_image_as_it_does_outside() {
 }
 
 #[test]
+#[ignore = "builds the images: just images"]
 fn a_stage_drains_a_fresh_volume_without_any_right() {
     if !is_ready("a_stage_drains_a_fresh_volume_without_any_right") {
         return;

@@ -74,3 +74,19 @@ fn the_documentation_names_what_the_manifests_have() {
     }
     assert!(named > 10, "{named}");
 }
+
+/// A document may say `container` too: only a reply's line begins like one.
+#[test]
+fn what_the_documentation_greps_for_matches_replies_and_no_documents() {
+    let block = "Post doc to api: {\"file\":\"/container/{\\\"response\\\"\"}\n{\"response\":\"ok\",\"container\":\"api-1\"}\n";
+    let mut greps = 0;
+    for line in kubectl_commands() {
+        let Some((_, grep)) = line.split_once("deployment/json-to-api | ") else { continue };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("printf %s \"$BLOCK\" | {grep}")]).env("BLOCK", block);
+        let found = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+        assert_eq!(found, "{\"response\":\"ok\",\"container\":\"api-1\"}\n", "{line}");
+        greps += 1;
+    }
+    assert!(greps > 0, "no command shows which pod answers");
+}

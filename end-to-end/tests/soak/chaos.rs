@@ -1,19 +1,20 @@
-//! Who breaks things: a deck of faults, shuffled, so that each has its turn.
+//! Who breaks things: all faults in a random order, then all again, so that each has its turn.
 
 use std::fs::File;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use end_to_end::{STAGES, Stage};
 use rustix::process::Signal;
 
-use crate::disk::Disk;
-use crate::fleet::{Fleet, STAGES};
-use crate::world::World;
+use crate::disk::FrailDisk;
+use crate::environment::Environment;
+use crate::fleet::Fleet;
 
 /// How long a stopped owner waits at most for another to take over; it may be busy with a batch of its own.
 const TAKEOVER: Duration = Duration::from_secs(10);
 /// How long a fault waits for something that it can hit.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SEARCH: Duration = Duration::from_secs(2);
 const MOMENT: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone, Copy)]
@@ -32,21 +33,22 @@ enum Fault {
 
 /// The one who breaks things.
 pub(crate) struct Chaos<'a, 'b> {
-    world: &'a World,
+    environment: &'a Environment,
     fleet: &'b mut Fleet<'a>,
     random: fastrand::Rng,
-    deck: Vec<Fault>,
+    /// Those that have not had their turn yet.
+    coming: Vec<Fault>,
 }
 
 impl<'a, 'b> Chaos<'a, 'b> {
-    pub(crate) fn new(world: &'a World, fleet: &'b mut Fleet<'a>, random: fastrand::Rng) -> Self {
-        Chaos { world, fleet, random, deck: Vec::new() }
+    pub(crate) fn new(environment: &'a Environment, fleet: &'b mut Fleet<'a>, random: fastrand::Rng) -> Self {
+        Chaos { environment, fleet, random, coming: Vec::new() }
     }
 
     /// Breaks one thing after the other until the end.
-    pub(crate) fn rage(mut self) {
-        while !self.world.is_over() {
-            self.world.rest(&mut self.random, 100..1_200);
+    pub(crate) fn run(mut self) {
+        while !self.environment.is_over() {
+            self.environment.rest(&mut self.random, 100..1_200);
             self.fleet.tend();
             let fault = self.draw();
             self.cause(fault);
@@ -54,20 +56,20 @@ impl<'a, 'b> Chaos<'a, 'b> {
     }
 
     fn draw(&mut self) -> Fault {
-        if self.deck.is_empty() {
-            for stage in STAGES {
+        if self.coming.is_empty() {
+            for Stage { name: stage, .. } in &STAGES {
                 let faults = [Fault::Kill(stage), Fault::Stall(stage)];
-                self.deck.extend(faults.into_iter().cycle().take(5).chain([Fault::Restart(stage)]));
+                self.coming.extend(faults.into_iter().cycle().take(5).chain([Fault::Restart(stage)]));
             }
-            self.deck.extend([Fault::AddPod, Fault::AddPod, Fault::RemovePod, Fault::KillPod]);
-            self.deck.extend([Fault::FullDisk, Fault::ReadOnly, Fault::ClockJump, Fault::ClockJump]);
-            self.random.shuffle(&mut self.deck);
+            self.coming.extend([Fault::AddPod, Fault::AddPod, Fault::RemovePod, Fault::KillPod]);
+            self.coming.extend([Fault::FullDisk, Fault::ReadOnly, Fault::ClockJump, Fault::ClockJump]);
+            self.random.shuffle(&mut self.coming);
         }
-        self.deck.pop().expect("it was just filled")
+        self.coming.pop().expect("it was just filled")
     }
 
     fn cause(&mut self, fault: Fault) {
-        let figures = &self.world.figures;
+        let figures = &self.environment.figures;
         match fault {
             Fault::Kill(stage) => self.kill(stage),
             Fault::Stall(stage) => self.stall(stage),
@@ -94,8 +96,10 @@ impl<'a, 'b> Chaos<'a, 'b> {
                     figures.count("kills of api");
                 }
             }
-            Fault::FullDisk => self.spell("full-disk spells", Disk::fill, Disk::clear),
-            Fault::ReadOnly => self.spell("read-only spells", Disk::make_read_only, Disk::make_writable),
+            Fault::FullDisk => self.spell("full-disk spells", FrailDisk::fill, FrailDisk::clear),
+            Fault::ReadOnly => {
+                self.spell("read-only spells", FrailDisk::make_read_only, FrailDisk::make_writable)
+            }
             Fault::ClockJump => self.jump(),
         }
     }
@@ -104,33 +108,29 @@ impl<'a, 'b> Chaos<'a, 'b> {
         let replica = self.fleet.draw(stage, &mut self.random);
         replica.kill();
         replica.start_again();
-        self.world.figures.count(match stage {
-            "text-to-csv" => "kills of text-to-csv",
-            "csv-to-json" => "kills of csv-to-json",
-            _ => "kills of json-to-api",
-        });
+        self.environment.figures.count(&format!("kills of {stage}"));
     }
 
     fn stall(&mut self, stage: &'static str) {
         let replica = self.fleet.draw(stage, &mut self.random);
         // Only one that has a batch in hand is worth it.
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + SEARCH;
         while Instant::now() < give_up && replica.freeze() {
             let claims = replica.open_files("lock");
             let claim =
                 claims.iter().filter_map(|lock| lock.parent()).find(|claim| claim.join("input").exists());
             if let Some(claim) = claim {
-                self.world.figures.count("owners stopped");
+                self.environment.figures.count("owners stopped");
                 if stage == "json-to-api" {
-                    self.world.figures.count("of them of json-to-api");
+                    self.environment.figures.count("of them of json-to-api");
                 }
-                self.world.data.lose_lock(claim);
+                self.environment.data.lose_lock(claim);
                 let end = Instant::now() + TAKEOVER;
                 while claim.exists() && Instant::now() < end {
                     thread::sleep(MOMENT);
                 }
                 if !claim.exists() {
-                    self.world.figures.count("owners revived after a takeover");
+                    self.environment.figures.count("owners revived after a takeover");
                 }
                 return replica.signal(Signal::CONT);
             }
@@ -140,26 +140,26 @@ impl<'a, 'b> Chaos<'a, 'b> {
     }
 
     /// Breaks the disk for a while; meanwhile someone may die and come back.
-    fn spell(&mut self, name: &'static str, breaks: fn(&Disk), mends: fn(&Disk)) {
-        let Some(disk) = &self.world.disk else { return };
-        let _broken = self.world.disk_is_well.write().unwrap();
+    fn spell(&mut self, name: &'static str, breaks: fn(&FrailDisk), mends: fn(&FrailDisk)) {
+        let Some(disk) = &self.environment.disk else { return };
+        let _broken = self.environment.disk_is_well.write().unwrap();
         breaks(disk);
-        self.world.rest(&mut self.random, 200..1_500);
+        self.environment.rest(&mut self.random, 200..1_500);
         if self.random.bool() {
-            let stage = STAGES[self.random.usize(..STAGES.len())];
+            let stage = STAGES[self.random.usize(..STAGES.len())].name;
             self.kill(stage);
         }
-        self.world.rest(&mut self.random, 200..1_500);
+        self.environment.rest(&mut self.random, 200..1_500);
         mends(disk);
-        self.world.figures.count(name);
+        self.environment.figures.count(name);
     }
 
     /// Changes the time of a file that waits: who is about to take it finds another than it looked at.
     fn jump(&mut self) {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + SEARCH;
         while Instant::now() < give_up {
             // Not of documents: one that is being delivered would be another content, with other keys.
-            let waiting = ["txt", "csv"].map(|extension| self.world.data.waiting(extension)).concat();
+            let waiting = ["txt", "csv"].map(|extension| self.environment.data.waiting(extension)).concat();
             let Some(name) = self.random.choice(waiting) else {
                 thread::sleep(MOMENT);
                 continue;
@@ -168,9 +168,10 @@ impl<'a, 'b> Chaos<'a, 'b> {
             let now = SystemTime::now();
             let time = if self.random.bool() { now + seconds } else { now - seconds };
             // It may have been taken meanwhile.
-            if File::open(self.world.data.path().join(name)).is_ok_and(|file| file.set_modified(time).is_ok())
+            if File::open(self.environment.data.path().join(name))
+                .is_ok_and(|file| file.set_modified(time).is_ok())
             {
-                return self.world.figures.count("clock jumps in file times");
+                return self.environment.figures.count("clock jumps in file times");
             }
         }
     }

@@ -1,48 +1,42 @@
 //! A small disk that can be full or read-only for a while.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use end_to_end::run;
+use end_to_end::{Ballast, Disk, run};
 use tempfile::TempDir;
 
 const SIZE: &str = "size=64m";
 
 /// A file system in memory, gone with the test.
-pub(crate) struct Disk {
-    directory: TempDir,
+pub(crate) struct FrailDisk {
+    disk: Disk,
     /// Where it is read-only all the time.
     view: TempDir,
-    /// What fills it.
-    ballast: File,
+    ballast: Ballast,
 }
 
-impl Disk {
+impl FrailDisk {
     pub(crate) fn mount() -> Self {
-        let (directory, view) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(directory.path()));
-        run(Command::new("mount").arg("--bind").args([directory.path(), view.path()]));
+        let (disk, view) = (Disk::mount(SIZE), tempfile::tempdir().unwrap());
+        run(Command::new("mount").arg("--bind").args([disk.path(), view.path()]));
         run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(view.path()));
-        let ballast = File::create(directory.path().join("ballast")).unwrap();
-        Disk { directory, view, ballast }
+        let ballast = disk.ballast();
+        FrailDisk { disk, view, ballast }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
+        self.disk.path()
     }
 
     /// Takes all the room that there is.
     pub(crate) fn fill(&self) {
-        let block = [0; 4096];
-        while (&self.ballast).write_all(&block).is_ok() {}
+        self.ballast.grow();
     }
 
     /// Gives the room back.
     pub(crate) fn clear(&self) {
-        self.ballast.set_len(0).unwrap();
-        std::io::Seek::rewind(&mut &self.ballast).unwrap();
+        self.ballast.clear();
     }
 
     /// Makes it read-only for whoever comes by its path: the view is put over it, since a mount that has files open for
@@ -58,10 +52,8 @@ impl Disk {
     }
 }
 
-impl Drop for Disk {
+impl Drop for FrailDisk {
     fn drop(&mut self) {
-        for directory in [&self.view, &self.directory] {
-            let _ = Command::new("umount").arg("--lazy").arg(directory.path()).status();
-        }
+        let _ = Command::new("umount").arg("--lazy").arg(self.view.path()).status();
     }
 }

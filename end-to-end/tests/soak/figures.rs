@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 /// Counters by name, in the order of the table.
-pub(crate) struct Figures(Mutex<Vec<(&'static str, u64)>>);
+pub(crate) struct Figures(Mutex<Vec<(String, u64)>>);
 
 /// Those that are told even where they are 0.
 const TABLE: [&str; 30] = [
@@ -41,24 +41,24 @@ const TABLE: [&str; 30] = [
 
 impl Figures {
     pub(crate) fn new() -> Self {
-        Figures(Mutex::new(TABLE.map(|name| (name, 0)).to_vec()))
+        Figures(Mutex::new(TABLE.map(|name| (name.to_owned(), 0)).to_vec()))
     }
 
     /// Counts one more.
-    pub(crate) fn count(&self, name: &'static str) {
+    pub(crate) fn count(&self, name: &str) {
         self.add(name, 1);
     }
 
-    pub(crate) fn add(&self, name: &'static str, more: u64) {
+    pub(crate) fn add(&self, name: &str, more: u64) {
         let mut figures = self.0.lock().unwrap();
-        match figures.iter_mut().find(|(known, _)| *known == name) {
+        match figures.iter_mut().find(|(known, _)| known == name) {
             Some((_, figure)) => *figure += more,
-            None => figures.push((name, more)),
+            None => figures.push((name.to_owned(), more)),
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> u64 {
-        self.0.lock().unwrap().iter().find(|(known, _)| *known == name).map_or(0, |(_, figure)| *figure)
+        self.0.lock().unwrap().iter().find(|(known, _)| known == name).map_or(0, |(_, figure)| *figure)
     }
 
     pub(crate) fn print(&self) {

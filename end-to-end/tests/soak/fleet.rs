@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::process::Command;
 
-use end_to_end::{program, stage, wait_for};
+use end_to_end::{STAGES, api, stage, wait_for};
 
-use crate::gate::Gate;
+use crate::environment::Environment;
 use crate::process::Process;
-use crate::world::World;
+use crate::proxy::Proxy;
 
-pub(crate) const STAGES: [&str; 3] = ["text-to-csv", "csv-to-json", "json-to-api"];
 /// Of each stage.
 const REPLICAS: usize = 2;
 /// Documents in flight from one replica.
@@ -19,8 +17,8 @@ const PODS: std::ops::RangeInclusive<usize> = 1..=5;
 
 /// All that runs.
 pub(crate) struct Fleet<'a> {
-    world: &'a World,
-    gate: &'a Gate,
+    environment: &'a Environment,
+    proxy: &'a Proxy,
     /// By stage.
     replicas: HashMap<&'static str, Vec<Process>>,
     pods: Vec<(SocketAddr, Process)>,
@@ -30,12 +28,13 @@ pub(crate) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(crate) fn start(world: &'a World, gate: &'a Gate) -> Self {
+    pub(crate) fn start(environment: &'a Environment, proxy: &'a Proxy) -> Self {
         let start = |name: &'static str| -> Vec<Process> {
-            (0..REPLICAS).map(|number| start_stage(world, gate, name, number)).collect()
+            (0..REPLICAS).map(|number| start_stage(environment, proxy, name, number)).collect()
         };
-        let replicas = STAGES.iter().map(|name| (*name, start(name))).collect();
-        let mut fleet = Fleet { world, gate, replicas, pods: Vec::new(), started_pods: 0, gone: Vec::new() };
+        let replicas = STAGES.iter().map(|stage| (stage.name, start(stage.name))).collect();
+        let mut fleet =
+            Fleet { environment, proxy, replicas, pods: Vec::new(), started_pods: 0, gone: Vec::new() };
         (0..3).for_each(|_| fleet.start_pod());
         fleet
     }
@@ -56,7 +55,7 @@ impl<'a> Fleet<'a> {
             if replica.ended().is_some() {
                 let why = replica.last_words();
                 assert!(replica.blames_the_disk(), "{} has ended: {why}", replica.program);
-                self.world.figures.count("ends because of the disk");
+                self.environment.figures.count("ends because of the disk");
                 replica.start_again();
             }
         }
@@ -72,18 +71,16 @@ impl<'a> Fleet<'a> {
     }
 
     fn start_pod(&mut self) {
-        let mut command = Command::new(program("api"));
-        command.env_clear().args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        let log = self.world.logs.path().join(format!("api-{}", self.started_pods));
+        let log = self.environment.logs.path().join(format!("api-{}", self.started_pods));
         self.started_pods += 1;
-        let pod = Process::start("api", command, log);
+        let pod = Process::start("api", api(), log);
         let address = wait_for("a pod's address", || {
             let log = pod.log();
             let rest = log.split("listening address=").nth(1)?;
             rest.split_once(' ')?.0.parse().ok()
         });
         self.pods.push((address, pod));
-        self.tell_the_gate();
+        self.tell_the_proxy();
     }
 
     /// Takes a pod away where others are left, killed or in order; false: none are.
@@ -92,7 +89,7 @@ impl<'a> Fleet<'a> {
             return false;
         }
         let (_, mut pod) = self.pods.swap_remove(random.usize(..self.pods.len()));
-        self.tell_the_gate();
+        self.tell_the_proxy();
         if kill {
             pod.kill()
         } else {
@@ -102,8 +99,8 @@ impl<'a> Fleet<'a> {
         true
     }
 
-    fn tell_the_gate(&self) {
-        self.gate.set_pods(self.pods.iter().map(|(address, _)| *address).collect());
+    fn tell_the_proxy(&self) {
+        self.proxy.set_pods(self.pods.iter().map(|(address, _)| *address).collect());
     }
 
     /// Stops all in order, and looks through what they said.
@@ -132,12 +129,12 @@ impl<'a> Fleet<'a> {
     }
 }
 
-fn start_stage(world: &World, gate: &Gate, name: &'static str, number: usize) -> Process {
-    let (url, in_flight) = (gate.url(), IN_FLIGHT.to_string());
+fn start_stage(environment: &Environment, proxy: &Proxy, name: &'static str, number: usize) -> Process {
+    let (url, in_flight) = (proxy.url(), IN_FLIGHT.to_string());
     let args: &[&str] = match name {
         "json-to-api" => &["--api-url", &url, "--concurrency", &in_flight, "--timeout", "2s"],
         _ => &[],
     };
-    let log = world.logs.path().join(format!("{name}-{number}"));
-    Process::start(name, stage(name, world.data.path(), args), log)
+    let log = environment.logs.path().join(format!("{name}-{number}"));
+    Process::start(name, stage(name, environment.data.path(), args), log)
 }

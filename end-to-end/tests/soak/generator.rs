@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use end_to_end::stage;
 
-use crate::gate::REFUSED;
-use crate::ledger::{Fate, Token};
+use crate::environment::Environment;
+use crate::ledger::{Outcome, Token};
 use crate::process::Process;
-use crate::world::World;
+use crate::proxy::REFUSED;
 
 /// With so many files waiting, none is dropped.
 const BACKLOG: usize = 40;
@@ -21,40 +21,40 @@ const TREES: u32 = 500_000;
 pub(crate) const LAST: u32 = 999_999;
 
 /// Drops files until the end.
-pub(crate) fn drop_files(world: &World, mut random: fastrand::Rng) {
+pub(crate) fn drop_files(environment: &Environment, mut random: fastrand::Rng) {
     let mut number = 0;
-    while !world.is_over() {
-        world.rest(&mut random, 100..1_200);
-        if world.waiting() > BACKLOG {
-            world.figures.count("pauses for a backlog");
+    while !environment.is_over() {
+        environment.rest(&mut random, 100..1_200);
+        if environment.waiting() > BACKLOG {
+            environment.figures.count("pauses for a backlog");
             continue;
         }
         number += 1;
         let extension = ["txt", "txt", "txt", "csv", "json"][random.usize(..5)];
-        let content = content(world, number, extension, &mut random);
-        let _well = world.disk_is_well.read().unwrap();
+        let content = content(environment, number, extension, &mut random);
+        let _well = environment.disk_is_well.read().unwrap();
         if random.u8(..3) == 0 {
-            write_slowly(world, &format!("listing-{number:06}.{extension}"), &content, &mut random);
+            write_slowly(environment, &format!("listing-{number:06}.{extension}"), &content, &mut random);
         } else {
-            put(world, number, extension, &content, &mut random);
+            put(environment, number, extension, &content, &mut random);
         }
     }
 }
 
 /// A file's lines, each in the books.
-fn content(world: &World, file: u32, extension: &str, random: &mut fastrand::Rng) -> String {
+fn content(environment: &Environment, file: u32, extension: &str, random: &mut fastrand::Rng) -> String {
     // Most are short, some are long.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and LONGEST")]
     let lines = 1 + (random.f64().powi(3) * LONGEST) as u32;
     let is_bad = random.u8(..4) == 0;
     if is_bad {
-        world.figures.count("files with bad lines");
+        environment.figures.count("files with bad lines");
     }
     let mut content = String::new();
     for token in (0..lines).map(|record| Token { file, record }) {
         let kind = if is_bad { random.u8(..12) } else { 12 };
-        let fate = if kind < 2 { Fate::Rejected } else { Fate::Delivered };
-        world.ledger.expect(token, fate);
+        let outcome = if kind < 2 { Outcome::Rejected } else { Outcome::Delivered };
+        environment.ledger.expect(token, outcome);
         content += &match kind {
             0 => format!("{token}\n"),
             1 => good(extension, &format!("{REFUSED}{token}")),
@@ -74,44 +74,44 @@ fn good(extension: &str, path: &str) -> String {
 }
 
 /// Drops a file by rename, under the plain name where that is free; some come from a clock that is wrong.
-fn put(world: &World, number: u32, extension: &str, content: &str, random: &mut fastrand::Rng) {
+fn put(environment: &Environment, number: u32, extension: &str, content: &str, random: &mut fastrand::Rng) {
     const YEARS: u64 = 365 * 24 * 3600;
     let (now, years) = (SystemTime::now(), Duration::from_secs(random.u64(1..50) * YEARS));
     let modified = [now - years, now + years].into_iter().nth(random.usize(..8)).unwrap_or(now);
     if modified != now {
-        world.figures.count("files of a wrong clock");
+        environment.figures.count("files of a wrong clock");
     }
-    world.figures.count("files dropped by rename");
+    environment.figures.count("files dropped by rename");
     let plain = format!("listing.{extension}");
-    if random.bool() || !world.data.put_new(&plain, content, modified) {
+    if random.bool() || !environment.data.put_new(&plain, content, modified) {
         let name = format!("listing-{number:06}.{extension}");
-        assert!(world.data.put_new(&name, content, modified), "{name} is no one else's");
+        assert!(environment.data.put_new(&name, content, modified), "{name} is no one else's");
     }
 }
 
 /// Writes a file in place, in pieces that end anywhere.
-fn write_slowly(world: &World, name: &str, content: &str, random: &mut fastrand::Rng) {
-    let mut file = File::create_new(world.data.path().join(name)).unwrap();
+fn write_slowly(environment: &Environment, name: &str, content: &str, random: &mut fastrand::Rng) {
+    let mut file = File::create_new(environment.data.path().join(name)).unwrap();
     for piece in content.as_bytes().chunks(content.len() / random.usize(1..10) + 1) {
         file.write_all(piece).unwrap();
-        world.rest(random, 1..60);
+        environment.rest(random, 1..60);
     }
-    world.figures.count("files written slowly in place");
+    environment.figures.count("files written slowly in place");
 }
 
 /// Lists trees with getdata until the end; some of its runs are killed.
-pub(crate) fn list_trees(world: &World, mut random: fastrand::Rng) {
+pub(crate) fn list_trees(environment: &Environment, mut random: fastrand::Rng) {
     for number in TREES.. {
-        if world.is_over() {
+        if environment.is_over() {
             return;
         }
-        world.rest(&mut random, 500..3_000);
-        list_a_tree(world, number, Some(&mut random));
+        environment.rest(&mut random, 500..3_000);
+        list_a_tree(environment, number, Some(&mut random));
     }
 }
 
 /// Makes a tree of files, and lists it; whoever draws may kill getdata at any time.
-pub(crate) fn list_a_tree(world: &World, number: u32, random: Option<&mut fastrand::Rng>) {
+pub(crate) fn list_a_tree(environment: &Environment, number: u32, random: Option<&mut fastrand::Rng>) {
     let token = |record| Token { file: number, record };
     let parent = tempfile::tempdir().unwrap();
     let root = parent.path().join(token(0).to_string());
@@ -120,18 +120,18 @@ pub(crate) fn list_a_tree(world: &World, number: u32, random: Option<&mut fastra
     for record in 1..records {
         File::create(root.join(token(record).to_string())).unwrap();
     }
-    let command = stage("getdata", world.data.path(), &["--root", root.to_str().unwrap()]);
-    let mut getdata = Process::start("getdata", command, world.logs.path().join("getdata"));
-    if let Some(life) = random.and_then(|random| (random.u8(..4) == 0).then(|| random.u64(..30))) {
+    let command = stage("getdata", environment.data.path(), &["--root", root.to_str().unwrap()]);
+    let mut getdata = Process::start("getdata", command, environment.logs.path().join("getdata"));
+    if let Some(kill_after) = random.and_then(|random| (random.u8(..4) == 0).then(|| random.u64(..30))) {
         // Not to win a race: anywhere in its short life will do.
-        std::thread::sleep(Duration::from_millis(life));
+        std::thread::sleep(Duration::from_millis(kill_after));
         if getdata.ended().is_none() {
             getdata.kill();
-            world.figures.count("kills of getdata");
+            environment.figures.count("kills of getdata");
         }
     }
     let status = end_to_end::wait_for("getdata's end", || getdata.ended());
-    world.figures.count("listings by getdata");
-    let fate = if status.success() { Fate::Delivered } else { Fate::Perhaps };
-    (0..records).for_each(|record| world.ledger.expect(token(record), fate));
+    environment.figures.count("listings by getdata");
+    let outcome = if status.success() { Outcome::Delivered } else { Outcome::Perhaps };
+    (0..records).for_each(|record| environment.ledger.expect(token(record), outcome));
 }

@@ -30,7 +30,7 @@ impl Token {
 
 /// What is to become of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Outcome {
     Delivered,
     Rejected,
     /// Delivered like all of its file, or like all of it not: its listing was killed.
@@ -47,7 +47,7 @@ struct Seen {
 /// The books.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    expected: Mutex<HashMap<Token, Fate>>,
+    expected: Mutex<HashMap<Token, Outcome>>,
     seen: Mutex<HashMap<Token, Seen>>,
 }
 
@@ -72,8 +72,8 @@ pub(crate) struct Balance {
 }
 
 impl Ledger {
-    pub(crate) fn expect(&self, token: Token, fate: Fate) {
-        self.expected.lock().unwrap().insert(token, fate);
+    pub(crate) fn expect(&self, token: Token, outcome: Outcome) {
+        self.expected.lock().unwrap().insert(token, outcome);
     }
 
     /// Notes a POST, whatever is answered.
@@ -95,20 +95,20 @@ impl Ledger {
         let (expected, seen) = (self.expected.lock().unwrap(), self.seen.lock().unwrap());
         let mut balance = Balance { records: expected.len() as u64, ..Balance::default() };
         let mut listings: BTreeMap<u32, BTreeSet<bool>> = BTreeMap::new();
-        for (token, fate) in expected.iter() {
+        for (token, outcome) in expected.iter() {
             let (keys, delivered) = seen.get(token).map_or((0, 0), |seen| (seen.keys.len(), seen.delivered));
             let refused = rejected.get(token).copied().unwrap_or(0);
             balance.delivered += u64::from(delivered > 0);
             balance.rejected += refused;
             balance.duplicates += delivered.saturating_sub(1);
-            match fate {
-                Fate::Delivered if delivered == 0 => balance.lost.push(*token),
-                Fate::Rejected if refused == 0 => balance.lost.push(*token),
-                Fate::Perhaps => {
+            match outcome {
+                Outcome::Delivered if delivered == 0 => balance.lost.push(*token),
+                Outcome::Rejected if refused == 0 => balance.lost.push(*token),
+                Outcome::Perhaps => {
                     balance.unfinished += u64::from(delivered == 0);
                     listings.entry(token.file).or_default().insert(delivered > 0);
                 }
-                Fate::Delivered | Fate::Rejected => {}
+                Outcome::Delivered | Outcome::Rejected => {}
             }
             if keys > 1 || refused > 1 || (delivered > 0 && refused > 0) {
                 balance.doubled.push(*token);
@@ -133,12 +133,12 @@ impl Ledger {
 fn the_books_tell_what_is_lost_doubled_torn_or_strange() {
     let ledger = Ledger::default();
     let token = |file, record| Token { file, record };
-    let fates = [Fate::Delivered, Fate::Delivered, Fate::Rejected, Fate::Rejected];
-    for (fate, record) in fates.into_iter().zip(0..) {
-        ledger.expect(token(1, record), fate);
+    let outcomes = [Outcome::Delivered, Outcome::Delivered, Outcome::Rejected, Outcome::Rejected];
+    for (outcome, record) in outcomes.into_iter().zip(0..) {
+        ledger.expect(token(1, record), outcome);
     }
-    ledger.expect(token(2, 0), Fate::Perhaps);
-    ledger.expect(token(2, 1), Fate::Perhaps);
+    ledger.expect(token(2, 0), Outcome::Perhaps);
+    ledger.expect(token(2, 1), Outcome::Perhaps);
     for (token, key) in [(token(1, 1), "a"), (token(1, 1), "b"), (token(2, 0), "c"), (token(3, 0), "c")] {
         assert_eq!(Token::find(format!("{token} and {token}.").as_bytes()), Some(token));
         ledger.posted(token, key);

@@ -1,29 +1,29 @@
 //! A soak: the five real programs, several replicas of each, under random faults, and a ledger of what went in and what
 //! came out. It lasts as long as `SOAK` says (`2m`), and draws from `SEED`.
 //!
-//! Layout: `world.rs` what all share; `generator.rs` who drops files; `chaos.rs` who breaks things, `fleet.rs` and
-//! `disk.rs` what is broken; `gate.rs` and `pod.rs` the way to the API, and how it is disturbed; `ledger.rs` and `figures.rs` what
+//! Layout: `environment.rs` what all share; `generator.rs` who drops files; `chaos.rs` who breaks things, `fleet.rs` and
+//! `disk.rs` what is broken; `proxy.rs` and `pod.rs` the way to the API, and how it is disturbed; `ledger.rs` and `figures.rs` what
 //! came of it.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod chaos;
 mod disk;
+mod environment;
 mod figures;
 mod fleet;
-mod gate;
 mod generator;
 mod ledger;
 mod pod;
 mod process;
-mod world;
+mod proxy;
 
 use std::thread;
 use std::time::Duration;
 
 use chaos::Chaos;
+use environment::Environment;
 use fleet::Fleet;
-use gate::Gate;
-use world::World;
+use proxy::Proxy;
 
 fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     let Ok(text) = std::env::var(name) else { return default };
@@ -37,21 +37,21 @@ fn under_random_faults_every_record_is_delivered_or_rejected_and_none_is_doubled
     let duration: Duration = setting("SOAK", humantime::Duration::from(Duration::from_secs(120))).into();
     println!("SEED={seed} SOAK={}", humantime::format_duration(duration));
     let mut random = fastrand::Rng::with_seed(seed);
-    let world = World::new(duration);
-    let gate = Gate::open(&world, random.fork());
-    let mut fleet = Fleet::start(&world, &gate);
+    let environment = Environment::new(duration);
+    let proxy = Proxy::open(&environment, random.fork());
+    let mut fleet = Fleet::start(&environment, &proxy);
     thread::scope(|scope| {
         let (files, trees) = (random.fork(), random.fork());
-        let _end = world.end_on_panic();
-        scope.spawn(|| generator::drop_files(&world, files));
-        scope.spawn(|| generator::list_trees(&world, trees));
-        Chaos::new(&world, &mut fleet, random).rage();
+        let _end = environment.end_on_panic();
+        scope.spawn(|| generator::drop_files(&environment, files));
+        scope.spawn(|| generator::list_trees(&environment, trees));
+        Chaos::new(&environment, &mut fleet, random).run();
     });
-    gate.calm();
+    proxy.calm();
     fleet.tend();
     // Publishes or deletes what killed ones left.
-    generator::list_a_tree(&world, generator::LAST, None);
-    world.drain();
+    generator::list_a_tree(&environment, generator::LAST, None);
+    environment.drain();
     fleet.stop();
-    world.judge(duration, seed, &fleet);
+    environment.judge(duration, seed, &fleet);
 }

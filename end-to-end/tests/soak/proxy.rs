@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use end_to_end::Post;
 
+use crate::environment::Environment;
 use crate::figures::Figures;
 use crate::ledger::{Ledger, Token};
 use crate::pod::Pod;
-use crate::world::World;
 
 /// A document that bears this is refused.
 pub(crate) const REFUSED: &str = "/refused/";
@@ -20,13 +20,13 @@ pub(crate) const REFUSED: &str = "/refused/";
 const STRANGER: Token = Token { file: 0, record: 0 };
 
 /// The way to the pods.
-pub(crate) struct Gate {
+pub(crate) struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    // Not the world: threads that wait for a connection would keep it for ever.
+    // Not the environment: threads that wait for a connection would keep it for ever.
     ledger: Arc<Ledger>,
     figures: Arc<Figures>,
     pods: Mutex<Vec<SocketAddr>>,
@@ -36,7 +36,7 @@ struct Shared {
 }
 
 /// What is done to a request.
-enum Trouble {
+enum Fault {
     /// Nothing.
     None,
     /// It is answered late.
@@ -53,13 +53,13 @@ enum Trouble {
     CutAfter,
 }
 
-impl Gate {
-    pub(crate) fn open(world: &World, random: fastrand::Rng) -> Self {
+impl Proxy {
+    pub(crate) fn open(environment: &Environment, random: fastrand::Rng) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            ledger: Arc::clone(&world.ledger),
-            figures: Arc::clone(&world.figures),
+            ledger: Arc::clone(&environment.ledger),
+            figures: Arc::clone(&environment.figures),
             pods: Mutex::default(),
             turn: AtomicUsize::new(0),
             is_calm: AtomicBool::new(false),
@@ -73,7 +73,7 @@ impl Gate {
                 std::thread::spawn(move || shared.serve(&stream));
             }
         });
-        Gate { address, shared }
+        Proxy { address, shared }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -97,8 +97,8 @@ impl Shared {
         let mut pod = self.connect()?;
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         loop {
-            let trouble = self.draw();
-            if matches!(trouble, Trouble::CutBefore) {
+            let fault = self.draw();
+            if matches!(fault, Fault::CutBefore) {
                 // Closed with something unread, it is reset.
                 stream.peek(&mut [0]).ok().filter(|read| *read > 0)?;
                 self.figures.count("resets");
@@ -107,7 +107,7 @@ impl Shared {
             let post = Post::read(&mut reader)?;
             let token = Token::find(&post.body).unwrap_or(STRANGER);
             self.ledger.posted(token, &post.key);
-            let keep = self.answer(stream, &mut pod, &post, token, &trouble)?;
+            let keep = self.answer(stream, &mut pod, &post, token, &fault)?;
             if !keep {
                 return None;
             }
@@ -121,21 +121,21 @@ impl Shared {
         pod: &mut Pod,
         post: &Post,
         token: Token,
-        trouble: &Trouble,
+        fault: &Fault,
     ) -> Option<bool> {
         let figures = &self.figures;
-        match trouble {
-            Trouble::Status(status) => {
+        match fault {
+            Fault::Status(status) => {
                 figures.count("wrong answers");
-                stream.write_all(&response(*status, b"trouble")).ok()?;
+                stream.write_all(&response(*status, b"fault")).ok()?;
                 return Some(true);
             }
-            Trouble::Garbage => {
+            Fault::Garbage => {
                 figures.count("wrong answers");
                 stream.write_all(b"220 this is no web server\r\n\r\n").ok()?;
                 return Some(false);
             }
-            Trouble::Silence => {
+            Fault::Silence => {
                 figures.count("silences");
                 std::io::copy(&mut stream, &mut std::io::sink()).ok()?;
                 return Some(false);
@@ -151,13 +151,13 @@ impl Shared {
             self.ledger.delivered(token);
         }
         let bytes = response(answer.status, &answer.body);
-        if matches!(trouble, Trouble::CutAfter) {
+        if matches!(fault, Fault::CutAfter) {
             figures.count("resets");
             figures.count("answers lost");
             stream.write_all(&bytes[..bytes.len() / 2]).ok()?;
             return Some(false);
         }
-        if matches!(trouble, Trouble::Slow) {
+        if matches!(fault, Fault::Slow) {
             figures.count("slow answers");
             std::thread::sleep(self.slowness());
         }
@@ -175,20 +175,20 @@ impl Shared {
         Pod::connect(address)
     }
 
-    fn draw(&self) -> Trouble {
+    fn draw(&self) -> Fault {
         if self.is_calm.load(Ordering::SeqCst) {
-            return Trouble::None;
+            return Fault::None;
         }
         match self.random.lock().unwrap().u32(..2_000) {
-            0..10 => Trouble::Slow,
-            10..14 => Trouble::Status(500),
-            14..17 => Trouble::Status(429),
-            17..19 => Trouble::Status(404),
-            19..22 => Trouble::Garbage,
-            22 => Trouble::Silence,
-            23..26 => Trouble::CutBefore,
-            26..29 => Trouble::CutAfter,
-            _ => Trouble::None,
+            0..10 => Fault::Slow,
+            10..14 => Fault::Status(500),
+            14..17 => Fault::Status(429),
+            17..19 => Fault::Status(404),
+            19..22 => Fault::Garbage,
+            22 => Fault::Silence,
+            23..26 => Fault::CutBefore,
+            26..29 => Fault::CutAfter,
+            _ => Fault::None,
         }
     }
 

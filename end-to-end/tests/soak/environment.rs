@@ -10,7 +10,7 @@ use std::{fs, thread};
 use end_to_end::{DataDir, is_root, run, stage};
 use tempfile::TempDir;
 
-use crate::disk::Disk;
+use crate::disk::FrailDisk;
 use crate::figures::Figures;
 use crate::fleet::{Fleet, IN_FLIGHT};
 use crate::ledger::{Ledger, Token};
@@ -22,11 +22,11 @@ const DRAIN: Duration = Duration::from_secs(300);
 const EXTENSIONS: [&str; 3] = ["txt", "csv", "json"];
 
 /// The directory, the books, and the end.
-pub(crate) struct World {
+pub(crate) struct Environment {
     // Before the disk: it is to be gone when that is unmounted.
     pub(crate) data: DataDir,
     /// Where root lends a hand.
-    pub(crate) disk: Option<Disk>,
+    pub(crate) disk: Option<FrailDisk>,
     pub(crate) logs: TempDir,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) figures: Arc<Figures>,
@@ -36,11 +36,11 @@ pub(crate) struct World {
     has_failed: AtomicBool,
 }
 
-impl World {
+impl Environment {
     pub(crate) fn new(duration: Duration) -> Self {
         end_to_end::program("api");
-        let disk = is_root("a disk that is full or read-only").then(Disk::mount);
-        World {
+        let disk = is_root("a disk that is full or read-only").then(FrailDisk::mount);
+        Environment {
             data: disk.as_ref().map_or_else(DataDir::new, |disk| DataDir::within(disk.path())),
             disk,
             logs: tempfile::tempdir().unwrap(),
@@ -58,7 +58,7 @@ impl World {
 
     /// Ends it early for all where whoever holds this panics.
     pub(crate) fn end_on_panic(&self) -> impl Drop {
-        struct EndOnPanic<'a>(&'a World);
+        struct EndOnPanic<'a>(&'a Environment);
         impl Drop for EndOnPanic<'_> {
             fn drop(&mut self) {
                 self.0.has_failed.fetch_or(thread::panicking(), Ordering::SeqCst);
@@ -89,10 +89,10 @@ impl World {
         println!("the rest took {:.1?}", start.elapsed());
     }
 
-    /// What is in hand, but for self-tests that were killed: these are cleaned up when they are old.
+    /// What is in hand, but for self-tests that were killed: the next start of a program cleans these up.
     fn in_claims(&self) -> Vec<PathBuf> {
         let mut files = self.data.in_hand();
-        files.retain(|file| !file.starts_with(self.data.self_tests()));
+        files.retain(|file| !file.display().to_string().contains("self-test"));
         files
     }
 
@@ -126,7 +126,6 @@ impl World {
     }
 
     fn check_leftovers(&self) {
-        self.data.age_self_tests();
         run(&mut stage("text-to-csv", self.data.path(), &["--once"]));
         assert_eq!(self.data.in_hand(), Vec::<PathBuf>::new(), "left in .pipe/");
         let directory = self.data.path().as_os_str().as_encoded_bytes();

@@ -1,9 +1,9 @@
-//! All crashes of a case: one at each of its points, and pairs of which the second hits the recovery.
+//! All crashes of a case: one at each failpoint that its run passes, and pairs of which the second hits the recovery.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::trial::{Case, Run, attempt, place};
 
@@ -12,54 +12,27 @@ const AT_A_TIME: usize = 16;
 /// A crash here has touched no batch yet: pairs with it are as good as single ones.
 const BEFORE_ANY_BATCH: &str = "lib/volume/src/self_test.rs";
 
-/// What came of a case.
-#[derive(Default)]
-pub(crate) struct Report {
-    /// How many points a run without crash has.
-    points: usize,
-    singles: usize,
-    pairs: usize,
-    of_pairs: usize,
-    elapsed: Duration,
-    /// Places that were passed, and those where a process was killed.
-    pub(crate) passed: BTreeSet<String>,
-    pub(crate) killed: BTreeSet<String>,
-}
-
-impl Report {
-    fn add(&mut self, runs: &[Run]) {
-        for run in runs {
-            self.passed.extend(run.points.iter().map(|point| place(point).to_owned()));
-            self.killed.extend(run.killed_at().map(str::to_owned));
-        }
-    }
-}
-
 /// Tries a case: each point once, and at most so many pairs, drawn by `random`.
-pub(crate) fn try_all(case: &dyn Case, most_pairs: usize, mut random: fastrand::Rng) -> Report {
+///
+/// # Panics
+/// Something was lost or doubled; or the run passes no failpoint, or was killed at none of those that it passes.
+pub(crate) fn try_all(case: &dyn Case, most_pairs: usize, mut random: fastrand::Rng) {
     let start = Instant::now();
-    let unharmed = attempt(case, &[]);
-    let mut report = Report { points: unharmed[0].points.len(), ..Report::default() };
-    report.add(&unharmed);
-
-    let numbers: Vec<Vec<usize>> = (1..=report.points).map(|number| vec![number]).collect();
+    let points = attempt(case, &[])[0].points.len();
+    let numbers: Vec<Vec<usize>> = (1..=points).map(|number| vec![number]).collect();
     let singles = try_each(case, &numbers);
-    singles.iter().for_each(|runs| report.add(runs));
-    report.singles = kills(&singles);
-
+    assert!(points > 0 && kills(&singles) > 0, "{}: {points} points, none killed it", case.name());
     let all = pairs(&singles);
-    report.of_pairs = all.len();
-    let pairs = try_each(case, &draw(all, most_pairs, &report, &mut random));
-    pairs.iter().for_each(|runs| report.add(runs));
+    let of_pairs = all.len();
+    let pairs = try_each(case, &draw(all, most_pairs, killed_at(&singles), &mut random));
     // Where the second point was never reached, there was one crash only.
-    report.pairs = pairs.iter().filter(|runs| runs.iter().filter(|run| run.was_killed).count() == 2).count();
-    report.elapsed = start.elapsed();
-    let Report { points, singles, pairs, of_pairs, elapsed, .. } = &report;
-    let name = case.name();
+    let double = pairs.iter().filter(|runs| runs.iter().filter(|run| run.was_killed).count() == 2).count();
     println!(
-        "{name}: {points} points, {singles} crashes, {pairs} of {of_pairs} double crashes, {elapsed:.1?}"
+        "{}: {points} points, {} crashes, {double} of {of_pairs} double crashes, {:.1?}",
+        case.name(),
+        kills(&singles),
+        start.elapsed()
     );
-    report
 }
 
 /// Kills a program at so many of its points, drawn by `random`, a trial each.
@@ -72,6 +45,10 @@ pub(crate) fn kill_at_some(case: &dyn Case, count: usize, mut random: fastrand::
 
 fn kills(trials: &[Vec<Run>]) -> usize {
     trials.iter().flatten().filter(|run| run.was_killed).count()
+}
+
+fn killed_at(trials: &[Vec<Run>]) -> BTreeSet<String> {
+    trials.iter().flatten().filter_map(Run::killed_at).map(str::to_owned).collect()
 }
 
 /// A pair of crashes, and the place of the second.
@@ -99,9 +76,13 @@ fn pairs(singles: &[Vec<Run>]) -> Vec<Pair> {
 }
 
 /// Draws pairs: for every place that no single crash hit the first, and others up to `most`.
-fn draw(mut pairs: Vec<Pair>, most: usize, report: &Report, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
+fn draw(
+    mut pairs: Vec<Pair>,
+    most: usize,
+    mut hit: BTreeSet<String>,
+    random: &mut fastrand::Rng,
+) -> Vec<Vec<usize>> {
     random.shuffle(&mut pairs);
-    let mut hit = report.killed.clone();
     let (mut drawn, others): (Vec<Pair>, Vec<Pair>) =
         pairs.into_iter().partition(|pair| hit.insert(pair.place.clone()));
     let more = most.saturating_sub(drawn.len());

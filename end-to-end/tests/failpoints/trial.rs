@@ -7,6 +7,11 @@ use std::process::Command;
 
 use end_to_end::DataDir;
 
+/// A file: each failpoint that a program passes is added to it, a line each. `lib/volume` has the failpoints.
+const FAILPOINTS: &str = "FAILPOINTS";
+/// A number: the program is killed at its failpoint of that number, counted from 1.
+const FAIL_AT: &str = "FAIL_AT";
+
 /// A program and what it is given.
 pub(crate) trait Case: Sync {
     /// For people.
@@ -28,7 +33,7 @@ pub(crate) trait Attempt {
 
 /// How a run went.
 pub(crate) struct Run {
-    /// The points that it passed: file, line, column and name.
+    /// The failpoints that it passed: file, line, column and name.
     pub(crate) points: Vec<String>,
     pub(crate) was_killed: bool,
     printed: String,
@@ -54,21 +59,16 @@ pub(crate) fn attempt(case: &dyn Case, kill_at: &[usize]) -> Vec<Run> {
     let crashes = runs.iter().filter(|run| run.was_killed).count();
     let printed: String = runs.iter().map(|run| run.printed.as_str()).collect();
     attempt.check(&printed, crashes);
-    let left = in_hand_but_for_self_tests(attempt.data());
-    assert_eq!(left, Vec::<PathBuf>::new(), "left in .pipe/");
-    if attempt.data().age_self_tests() {
-        run(&*attempt, None);
-        assert!(!attempt.data().age_self_tests(), "a self-test's leftover was never cleaned up");
-    }
+    assert_eq!(attempt.data().in_hand(), Vec::<PathBuf>::new(), "left on the volume");
     runs
 }
 
 fn run(attempt: &dyn Attempt, kill_at: Option<usize>) -> Run {
     let list = tempfile::NamedTempFile::new_in(attempt.data().path().parent().unwrap()).unwrap();
     let mut command = attempt.command();
-    command.env("CRASH_POINTS", list.path());
+    command.env(FAILPOINTS, list.path());
     if let Some(number) = kill_at {
-        command.env("CRASH_AT", number.to_string());
+        command.env(FAIL_AT, number.to_string());
     }
     let output = command.output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
@@ -81,10 +81,4 @@ fn run(attempt: &dyn Attempt, kill_at: Option<usize>) -> Run {
         was_killed,
         printed: String::from_utf8(output.stdout).unwrap(),
     }
-}
-
-fn in_hand_but_for_self_tests(data: &DataDir) -> Vec<PathBuf> {
-    let mut files = data.in_hand();
-    files.retain(|file| !file.starts_with(data.self_tests()));
-    files
 }
