@@ -9,5 +9,5 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    service::main(api::run)
+    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), api::run)
 }

@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main(csv_to_json::run)
+    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), |config, context| {
+        csv_to_json::STAGE.run(config, context, None)
+    })
 }

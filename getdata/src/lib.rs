@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use service::settings::{self, LogArgs};
-use service::{BatchDone, Context, Settings, Shutdown};
-use tokio::sync::mpsc::UnboundedSender;
+use service::{Context, Interrupted, Settings, Shutdown};
+use stage::Observer;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use volume::Volume;
 
@@ -66,11 +66,6 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// A walk looks at each entry whether it is to stop: this long is waited for it to delete what it wrote.
 const STOPPING: Duration = Duration::from_secs(1);
 
-/// Stopped with work left.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped with work left")]
-pub struct Interrupted;
-
 impl Settings for Config {
     fn log(&self) -> &LogArgs {
         &self.log
@@ -92,8 +87,7 @@ fn every(text: &str) -> Result<Duration, String> {
 /// The data directory cannot be used. Without `--every`, also: the root cannot be read, the volume failed, or
 /// [`Interrupted`], where the shutdown came before there was a listing.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
-    let observer = context.batches.clone();
-    run_observed(config, context, observer).await
+    run_observed(config, context, None).await
 }
 
 /// The same; tells `observer` of each listing published.
@@ -103,7 +97,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
 pub async fn run_observed(
     config: Config,
     context: Context,
-    observer: Option<UnboundedSender<BatchDone>>,
+    observer: Option<Observer>,
 ) -> anyhow::Result<()> {
     let volume = Volume::open(&config.data_dir)?;
     for fallback in volume.fallbacks() {
@@ -123,7 +117,7 @@ async fn list_once(
     config: &Config,
     volume: &Volume,
     shutdown: &Shutdown,
-    observer: Option<&UnboundedSender<BatchDone>>,
+    observer: Option<&Observer>,
 ) -> anyhow::Result<()> {
     if shutdown.is_requested() {
         return Err(Interrupted.into());
@@ -141,7 +135,7 @@ async fn list_at_each(
     config: &Config,
     volume: &Volume,
     shutdown: &Shutdown,
-    observer: Option<&UnboundedSender<BatchDone>>,
+    observer: Option<&Observer>,
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -249,7 +243,7 @@ mod tests {
         shutdown.request();
         let volume = Volume::open(&config.data_dir).unwrap();
         run(config, Context::new(shutdown)).await.unwrap();
-        assert_eq!(volume.waiting("txt").unwrap(), 0);
+        assert_eq!(volume.waiting(listing::SPEC).unwrap(), 0);
     }
 
     #[tokio::test]
@@ -261,7 +255,7 @@ mod tests {
         let volume = Volume::open(&config.data_dir).unwrap();
         let error = run(config, Context::new(shutdown)).await.unwrap_err();
         assert!(error.is::<Interrupted>(), "{error:?}");
-        assert_eq!(volume.waiting("txt").unwrap(), 0);
+        assert_eq!(volume.waiting(listing::SPEC).unwrap(), 0);
     }
 
     #[test]
@@ -271,7 +265,7 @@ mod tests {
         let volume = Volume::open(&config.data_dir).unwrap();
         let outcome = listing::write(&config, &volume, &|| true).unwrap();
         assert!(matches!(outcome, Outcome::Stopped));
-        assert_eq!(volume.waiting("txt").unwrap(), 0);
+        assert_eq!(volume.waiting(listing::SPEC).unwrap(), 0);
         let mut claims = std::fs::read_dir(config.data_dir.join(".pipe/1/getdata")).unwrap();
         assert!(claims.next().is_none());
     }

@@ -3,17 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use service::BatchDone;
-use tokio::sync::mpsc::UnboundedSender;
+use stage::{BatchDone, Observer};
 use volume::{Draft, Spec, Volume};
 
 use crate::Config;
 use crate::walk::{Error, Identity, Statistics, Walk};
 
-const SPEC: Spec = Spec { name: "getdata", input: None, output: Some("txt") };
-
-/// The extension of [`SPEC`]'s output.
-const EXTENSION: &str = "txt";
+pub(crate) const SPEC: Spec = Spec { name: "getdata", stem: "listing", input: None, output: Some("txt") };
 
 /// What came of it.
 #[derive(Debug)]
@@ -40,7 +36,7 @@ pub(crate) fn write(
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     recover(volume)?;
-    let waiting = volume.waiting(EXTENSION)?;
+    let waiting = volume.waiting(SPEC)?;
     if waiting >= config.max_backlog.get() {
         return Ok(Outcome::Backlog(waiting));
     }
@@ -86,7 +82,7 @@ fn discard(draft: Draft) {
 
 impl Outcome {
     /// Tells people, and who else wants to know.
-    pub(crate) fn report(&self, observer: Option<&UnboundedSender<BatchDone>>) {
+    pub(crate) fn report(&self, observer: Option<&Observer>) {
         match self {
             Outcome::Published { name, statistics, elapsed } => {
                 published(name, statistics, *elapsed, observer);
@@ -99,12 +95,7 @@ impl Outcome {
     }
 }
 
-fn published(
-    name: &str,
-    statistics: &Statistics,
-    elapsed: Duration,
-    observer: Option<&UnboundedSender<BatchDone>>,
-) {
+fn published(name: &str, statistics: &Statistics, elapsed: Duration, observer: Option<&Observer>) {
     let Statistics { entries, unreadable, ref example } = *statistics;
     tracing::info!(%name, entries, unreadable, ?elapsed, "published");
     if let Some(example) = example {

@@ -284,7 +284,8 @@ impl<'a> Run<'a> {
 
     fn send(&mut self, mut document: Document) -> Result<(), ProcessError> {
         let lease = self.tools.clients.lease(self.work.sent);
-        let lease = lease.map_err(|error| ProcessError::Failed(format!("failed to make a client: {error}")))?;
+        let lease =
+            lease.map_err(|error| ProcessError::Failed(format!("failed to make a client: {error}")))?;
         document.attempts = document.attempts.saturating_add(1);
         self.work.sent += 1;
         self.bytes_in_flight += document.body.len();
@@ -314,8 +315,7 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, Attempt { document, answer, slot }: Attempt) {
         self.bytes_in_flight -= document.body.len();
-        let is_sound =
-            !matches!(answer, Answer::Failed { why: Failure::NoAnswer | Failure::Cut, .. });
+        let is_sound = !matches!(answer, Answer::Failed { why: Failure::NoAnswer | Failure::Cut, .. });
         self.tools.clients.give_back(slot, is_sound);
         let place = document.place;
         match answer {

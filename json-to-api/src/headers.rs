@@ -198,7 +198,11 @@ mod tests {
     }
 
     fn sent(headers: &Headers) -> Vec<(String, String)> {
-        headers.current().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+        headers
+            .current()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect()
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -113,6 +113,21 @@ pub struct Options {
     pub log_docs: bool,
 }
 
+impl Default for Options {
+    /// What clap makes of an empty command line and environment.
+    fn default() -> Self {
+        Options {
+            api_url: "http://api".to_owned(),
+            concurrency: 64,
+            timeout: Duration::from_secs(10),
+            http: Http::default(),
+            headers: Vec::new(),
+            ca_file: None,
+            log_docs: true,
+        }
+    }
+}
+
 /// A version of HTTP.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Http {

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    service::main(json_to_api::run)
+    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), json_to_api::run)
 }

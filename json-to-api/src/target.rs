@@ -54,9 +54,13 @@ mod tests {
 
     #[test]
     fn a_url_of_http_or_https_is_taken() {
-        for url in
-            ["http://api", "HTTP://api/", "https://api:8443/in?kind=a", "http://10.0.0.7:1", "https://[::1]:8443/x"]
-        {
+        for url in [
+            "http://api",
+            "HTTP://api/",
+            "https://api:8443/in?kind=a",
+            "http://10.0.0.7:1",
+            "https://[::1]:8443/x",
+        ] {
             assert!(parse(url).is_ok(), "{url}");
         }
     }

@@ -99,4 +99,3 @@ impl Work {
         !self.reader.has_ended() && self.unsaved.refusals.len() < MAX_REFUSALS
     }
 }
-

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main(local_runner::run)
+    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), local_runner::run)
 }

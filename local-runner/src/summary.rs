@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use service::BatchDone;
+use stage::BatchDone;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::replicas::Counts;

@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main(text_to_csv::run)
+    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), |config, context| {
+        text_to_csv::STAGE.run(config, context, None)
+    })
 }

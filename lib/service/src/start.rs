@@ -11,12 +11,12 @@ use crate::admin::Admin;
 use crate::signals::{self, FirstSignal};
 use crate::{Context, Interrupted, Settings, Shutdown, check, command_line, telemetry};
 
-/// Runs a program: all of its `main`.
+/// Runs a program: all of its `main`. `name` and `about` are the package's name and description.
 ///
 /// Obeys signals, reads the settings, starts telemetry, logs one start line, opens the admin port, and runs `run` on one
 /// thread until it returns. An error's chain is printed once. The exit status is 0 for done, 1 for failed, 2 for settings
 /// that cannot be read, 143 or 130 for [`Interrupted`]; with `--check-health` 0 for healthy and 1 for not.
-pub fn main<S, F, Fut>(run: F) -> ExitCode
+pub fn main<S, F, Fut>(name: &'static str, about: &'static str, run: F) -> ExitCode
 where
     S: Settings,
     F: FnOnce(S, Context) -> Fut,
@@ -25,8 +25,7 @@ where
     // First of all: until then, signals kill the process, or pass it by where its id is 1.
     let shutdown = Shutdown::new();
     let signal = signals::watch(shutdown.clone());
-    let command = command_line::command::<S>(|name| env::var_os(name));
-    let name = command.get_name().to_owned();
+    let command = command_line::command::<S>(|name| env::var_os(name)).name(name).about(about);
     let settings = match command_line::parse::<S>(command, env::args_os()) {
         Ok(settings) => settings,
         Err(error) => {
@@ -39,7 +38,7 @@ where
         if settings.check_health() {
             return check::ask(settings.admin()).map(|()| ExitCode::SUCCESS);
         }
-        start(&name, settings, shutdown, run).or_else(|error| interrupted(error, &signal))
+        start(name, settings, shutdown, run).or_else(|error| interrupted(error, &signal))
     });
     let status = outcome.unwrap_or_else(|error| {
         report(&error);

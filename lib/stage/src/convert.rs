@@ -1,21 +1,44 @@
 //! Runs a pure conversion, from reader to writer, on a batch.
 
-use std::io::{self, Read, Write};
+use std::io;
 
-use records::{Counts, Rejects};
-use volume::{Batch, RejectFiles};
+use records::{Conversion, Rejects};
+use service::Context;
+use volume::{Batch, RejectFiles, Spec};
 
 use crate::process::{Outcome, Process, ProcessError};
 use crate::turn::Turn;
+use crate::{Config, Observer};
 
 /// A stage that converts its input and needs nothing else.
-pub struct Converter(pub fn(&mut dyn Read, &mut dyn Write, &mut dyn Rejects) -> io::Result<Counts>);
+#[derive(Debug, Clone, Copy)]
+pub struct Converter {
+    /// What it takes and gives.
+    pub spec: Spec,
+    /// What it makes of it.
+    pub convert: Conversion,
+}
+
+impl Converter {
+    /// Converts batches until the shutdown, or with `--once` until none is left.
+    ///
+    /// # Errors
+    /// As [`run`](crate::run).
+    pub async fn run(
+        self,
+        config: Config,
+        context: Context,
+        observer: Option<Observer>,
+    ) -> anyhow::Result<()> {
+        crate::run(self.spec, config.stage, self, context, observer).await
+    }
+}
 
 impl Process for Converter {
     fn process(&mut self, batch: &mut Batch, turn: &Turn<'_>) -> Result<Outcome, ProcessError> {
         let mut input = turn.reader(&batch.input);
         let mut rejects = ToFiles(&mut batch.rejected);
-        Ok(Outcome::Done((self.0)(&mut input, &mut batch.output, &mut rejects)?))
+        Ok(Outcome::Done((self.convert)(&mut input, &mut batch.output, &mut rejects)?))
     }
 }
 

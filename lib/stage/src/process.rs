@@ -59,7 +59,9 @@ impl ProcessError {
             if let Some(error) = error.downcast_ref::<io::Error>() {
                 return matches!(
                     error.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+                    io::ErrorKind::StorageFull
+                        | io::ErrorKind::QuotaExceeded
+                        | io::ErrorKind::ReadOnlyFilesystem
                 );
             }
             source = error.source();

@@ -60,9 +60,13 @@ fn note(volume: &Volume, event: &Event) -> bool {
         names.fold(false, |is_news, name| volume.note(change(name)) || is_news)
     };
     match event.kind {
-        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => each(|name| Change::Appeared(name)),
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
+            each(|name| Change::Appeared(name))
+        }
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => each(|name| Change::Written(name)),
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => each(|name| Change::Gone(name)),
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+            each(|name| Change::Gone(name))
+        }
         // Both ends of a rename within the directory: they come one by one as well.
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => false,
         EventKind::Access(_) | EventKind::Modify(_) => false,

@@ -240,7 +240,12 @@ impl<P: Process> Worker<P> {
     fn rest(&mut self, batch: Batch, until: Instant) {
         let (id, file) = (batch.id(), batch.source().map(str::to_owned));
         let wait = until.saturating_duration_since(Instant::now());
-        warn!(batch = id, file, ?wait, "the batch rests: its last documents are not accepted, and others wait");
+        warn!(
+            batch = id,
+            file,
+            ?wait,
+            "the batch rests: its last documents are not accepted, and others wait"
+        );
         self.scanner.rest(batch.rest(), until);
         self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
     }

@@ -1,3 +1,0 @@
-//! `listing.csv` -> `listing.json`.
-
-pub use records::listing::csv_to_json as convert;

@@ -1,3 +1,0 @@
-//! `listing.txt` -> `listing.csv`.
-
-pub use records::listing::text_to_csv as convert;

@@ -1,1 +1,0 @@
-//! Empty: goes with the line of `lib.rs` that names it.
