@@ -60,9 +60,6 @@ pub struct Config {
 /// An hour of listings, one a minute.
 pub const DEFAULT_MAX_BACKLOG: NonZeroUsize = NonZeroUsize::new(60).expect("60 is not 0");
 
-/// Clocks count no further than some centuries.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
 /// A walk looks at each entry whether it is to stop: this long is waited for it to delete what it wrote.
 const STOPPING: Duration = Duration::from_secs(1);
 
@@ -75,7 +72,7 @@ impl Settings for Config {
 fn every(text: &str) -> Result<Duration, String> {
     match settings::duration(text)? {
         Duration::ZERO => Err("an interval must be longer than nothing".to_owned()),
-        every => Ok(every.min(LONGEST_INTERVAL)),
+        every => Ok(every),
     }
 }
 
@@ -196,7 +193,7 @@ mod tests {
     #[test]
     fn an_interval_is_some_time_and_no_more_than_clocks_can_count() {
         assert_eq!(every("1m"), Ok(Duration::from_secs(60)));
-        assert_eq!(every("100000years"), Ok(LONGEST_INTERVAL));
+        assert_eq!(every("100000years"), settings::duration("100000years"));
         assert!(every("0s").is_err());
         assert!(every("soon").is_err());
     }

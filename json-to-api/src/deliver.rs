@@ -43,6 +43,9 @@ const SAVE_AFTER: usize = 500;
 const SAVE_EVERY: Duration = Duration::from_millis(200);
 /// So often the claim is looked at, at least: no document is sent on an older look than two of these.
 const TICK: Duration = Duration::from_millis(50);
+/// What is in flight at a shutdown is waited for but for this much of the budget: to print and save what was answered
+/// takes time as well.
+const LETTING_GO: Duration = Duration::from_millis(1_500);
 /// Files of headers are looked at so often.
 const REFRESH: Duration = Duration::from_secs(1);
 /// So many batches keep what is known of them in memory while they rest.
@@ -224,7 +227,7 @@ impl<'a> Run<'a> {
     fn end(&mut self) -> Option<End> {
         if self.is_stopping {
             // Nothing new is begun, and what is in flight waited for as long as may be.
-            let is_over = self.in_flight.is_empty() || self.turn.shutdown.grace_is_over();
+            let is_over = self.in_flight.is_empty() || self.turn.shutdown.remaining() <= LETTING_GO;
             return is_over.then_some(End::Released);
         }
         if !self.in_flight.is_empty() {

@@ -202,3 +202,11 @@ proptest! {
         prop_assert!(!text.replace('\n', "").contains(char::is_control));
     }
 }
+
+#[test]
+fn a_document_forges_no_line_and_steers_no_terminal() {
+    let mut printed = Vec::new();
+    block("{\"a\":\r\"\u{9b}31m\u{85}\",\"é\":\"\\n\"}".as_bytes(), b"ok", &mut printed);
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(printed.ends_with("api: {\"a\":\\r\"\\u009b31m\\u0085\",\"é\":\"\\n\"}\nok\n"), "{printed:?}");
+}

@@ -78,3 +78,14 @@ async fn the_load_spreads_over_all_replicas() {
         assert!(shares.values().all(|share| (3_000..=9_000).contains(share)), "{shares:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_connection_outlives_the_run() {
+    for http in ["1", "2"] {
+        let server = Server::with_http2(Http2::Speak, |_| Answer::ok()).await;
+        let directory = Directory::with(500);
+        directory.drain(&server, &["--http", http]).await.assert_done(500, 0);
+        // Idle ones would be kept for seconds.
+        server.all_closed().await;
+    }
+}

@@ -1,10 +1,12 @@
 //! An API that fails: nothing is lost, and keys stay.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use service::{Context, Shutdown};
+use service::{Context, Health, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::fixture::{Directory, assert_keys_are_stable, document, line, lines, run};
@@ -86,7 +88,7 @@ async fn a_connection_closed_while_idle_costs_no_pause() {
         Server::start(|_| Answer::Raw(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()]))
             .await;
     let directory = Directory::with(300);
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     directory.drain(&server, &["--concurrency", "1"]).await.assert_done(300, 0);
     // Were each of them to pause, that alone would take 15 s at the least.
     assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
@@ -143,4 +145,89 @@ async fn a_wrong_set_up_is_a_problem_of_readiness_until_it_is_mended() {
     running.await.unwrap().unwrap();
     assert_eq!(health.is_ready(), Ok(()));
     assert_eq!(lines(&server), (1..=10).collect());
+}
+
+/// Takes one write, and no other as long as the test goes on.
+struct Unread(std::sync::mpsc::Receiver<()>);
+
+impl std::io::Write for Unread {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        self.0.recv().map_err(std::io::Error::other)?;
+        Ok(0)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standard_output_that_nobody_reads_is_no_reason_to_be_restarted() {
+    let server = Server::start(|_| Answer::ok()).await;
+    let directory = Directory::with(5_000);
+    let (_reader, unread) = std::sync::mpsc::channel();
+    let mut setup = directory.config(&server, &[]);
+    setup.output = Arc::new(Mutex::new(Unread(unread)));
+    let context = Context::new(Shutdown::new());
+    let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+    let running = tokio::spawn(setup.run(context));
+    // As many as may be answered beyond what is saved: nothing goes on from here.
+    server.asked_at_least(1_000).await;
+    let stuck = Instant::now();
+    while health.is_alive_at(stuck + Health::STUCK_AFTER + Duration::from_millis(1)).is_err() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(server.count() < 5_000);
+    shutdown.request();
+    assert!(running.await.unwrap().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_never_accepted_lets_other_files_through() {
+    let server = Server::start(|asked| match line(&asked.body) {
+        7 => Answer::status(500),
+        _ => Answer::ok(),
+    })
+    .await;
+    let directory = Directory::with(50);
+    for file in 1..=5 {
+        let name = format!("listing-{file}.json");
+        std::fs::write(directory.path().join(name), document(100 * file) + "\n").unwrap();
+    }
+    let context = Context::new(Shutdown::new());
+    let (health, metrics, shutdown) =
+        (context.health.clone(), context.metrics.clone(), context.shutdown.clone());
+    let running = tokio::spawn(directory.config(&server, &[]).run(context));
+    let files: BTreeSet<usize> = (1..=5).map(|file| 100 * file).collect();
+    while !files.is_subset(&lines(&server)) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(health.is_ready(), Ok(()));
+    assert!(metrics.gather().iter().any(|family| family.name() == "pipe_resting_batches"));
+    // It is tried again, with the same key, for as long as it takes.
+    let attempts = |server: &Server| server.asked().iter().filter(|asked| line(&asked.body) == 7).count();
+    let before = attempts(&server);
+    while attempts(&server) == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_keys_are_stable(&[&server]);
+    shutdown.request();
+    assert!(running.await.unwrap().is_err());
+    assert!(directory.claim().join("input").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_refused_attempts_than_were_ever_held_at_once_stop_nothing() {
+    let server =
+        Server::start(|asked| if line(&asked.body) % 2 == 0 { Answer::status(503) } else { Answer::ok() })
+            .await;
+    let directory = Directory::with(6_000);
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(run(directory.config(&server, &["--log-docs", "false"]), shutdown.clone()));
+    // 3,000 of them wait for their next attempt in the end.
+    while lines(&server).len() < 6_000 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shutdown.request();
+    running.await.unwrap().assert_interrupted();
 }

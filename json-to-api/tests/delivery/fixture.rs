@@ -28,7 +28,7 @@ pub(crate) struct Setup {
     /// The API's, in place of the URL's.
     pub(crate) addresses: Option<Vec<SocketAddr>>,
     pub(crate) observer: Option<Observer>,
-    output: Output,
+    pub(crate) output: Output,
 }
 
 impl Setup {

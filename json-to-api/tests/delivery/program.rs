@@ -139,6 +139,31 @@ async fn a_standard_output_that_nobody_reads_does_not_hold_up_the_shutdown() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
+/// All that may hold up a shutdown comes together: it has one budget for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_hangs_and_an_output_that_nobody_reads_together_do_not_hold_up_the_shutdown() {
+    let server =
+        Server::start(|asked| if line(&asked.body) % 50 == 0 { Answer::Hang } else { Answer::ok() }).await;
+    let directory = Directory::with(20_000);
+    let arguments = ["--api-url", &server.url(), "--timeout", "60s"];
+    let mut child = program(directory.path(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let _unread = child.stdout.take().unwrap();
+    server.asked_at_least(1_000).await;
+    signal(&child, "-TERM");
+    // The last resort, which comes after ten seconds, is another status.
+    assert_eq!(end(child).await, Some(143));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_out_longer_than_clocks_can_count_is_one() {
+    let server = Server::start(|_| Answer::ok()).await;
+    let directory = Directory::with(3);
+    let arguments = ["--api-url", &server.url(), "--timeout", "500000000000years"];
+    let child = program(directory.path(), &arguments).stdout(Stdio::null()).spawn().unwrap();
+    assert_eq!(end(child).await, Some(0));
+    assert_eq!(server.count(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_releases_the_batch_and_the_next_start_goes_on() {
     let server = Server::slow(Duration::from_millis(1), |_| Answer::ok()).await;

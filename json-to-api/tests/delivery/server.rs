@@ -96,6 +96,7 @@ struct Log {
     asked: Vec<Asked>,
     keys: HashMap<String, usize>,
     connections: usize,
+    closed: usize,
     prefaces: usize,
 }
 
@@ -153,13 +154,14 @@ impl Server {
                 };
                 tokio::spawn(async move {
                     match state.tls.clone() {
-                        None => _ = state.serve(stream, connection).await,
+                        None => _ = Arc::clone(&state).serve(stream, connection).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                let _ = state.serve(stream, connection).await;
+                                let _ = Arc::clone(&state).serve(stream, connection).await;
                             }
                         }
                     }
+                    state.log.lock().unwrap().closed += 1;
                 });
             }
         });
@@ -180,6 +182,22 @@ impl Server {
 
     pub(crate) fn connections(&self) -> usize {
         self.state.log.lock().unwrap().connections
+    }
+
+    /// Waits until every connection has ended; fails where one is kept open.
+    pub(crate) async fn all_closed(&self) {
+        let all = async {
+            loop {
+                {
+                    let log = self.state.log.lock().unwrap();
+                    if log.closed == log.connections {
+                        return;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2), all).await.expect("connections are kept open");
     }
 
     /// How many connections began in HTTP/2.

@@ -105,7 +105,11 @@ impl Health {
         }
     }
 
-    fn is_alive_at(&self, now: Instant) -> Result<(), String> {
+    /// As [`is_alive`](Self::is_alive), at another time.
+    ///
+    /// # Errors
+    /// How long there will have been no progress.
+    pub fn is_alive_at(&self, now: Instant) -> Result<(), String> {
         if !self.0.busy.load(Ordering::Acquire) {
             return Ok(());
         }

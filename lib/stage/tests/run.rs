@@ -5,15 +5,15 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use records::Counts;
-use service::{Context, Shutdown};
-use stage::{Process, ProcessError, Pulse, Spec, StageArgs};
+use service::{Context, Interrupted, Shutdown};
+use stage::{Outcome, Process, ProcessError, Spec, StageArgs, Turn};
 use tempfile::TempDir;
 use volume::Batch;
 
-const SPEC: Spec = Spec { name: "copy", input: Some("txt"), output: Some("csv") };
+const SPEC: Spec = Spec { name: "copy", stem: "listing", input: Some("txt"), output: Some("csv") };
 
 /// Copies, but fails on what says so; tells of each batch.
 struct Copy {
@@ -21,23 +21,24 @@ struct Copy {
 }
 
 impl Process for Copy {
-    fn process(&mut self, batch: &mut Batch, pulse: &Pulse) -> Result<Counts, ProcessError> {
+    fn process(&mut self, batch: &mut Batch, turn: &Turn<'_>) -> Result<Outcome, ProcessError> {
         let mut content = String::new();
         batch.input.read_to_string(&mut content)?;
         self.seen.send(content.clone()).unwrap();
         match content.as_str() {
-            "poison" => Err(io::Error::other("poison").into()),
+            "poison" => return Err(io::Error::other("poison").into()),
             "long" => {
-                while !pulse.shutdown().grace_is_over() && !pulse.shutdown().is_requested() {
+                while !turn.shutdown.is_requested() {
                     std::thread::yield_now();
                 }
-                Err(ProcessError::Released)
+                return Err(ProcessError::Released);
             }
-            _ => {
-                batch.output.write_all(content.as_bytes())?;
-                Ok(Counts { ok: 1, rejected: 0 })
+            "patient" if turn.others_wait() => {
+                return Ok(Outcome::Resting { until: Instant::now() });
             }
+            _ => batch.output.write_all(content.as_bytes())?,
         }
+        Ok(Outcome::Done(Counts { ok: 1, rejected: 0 }))
     }
 }
 
@@ -62,7 +63,7 @@ fn start(once: bool, files: &[&str]) -> Stage {
         rescan_interval: Duration::from_secs(3600),
         ..StageArgs::default()
     };
-    let task = tokio::spawn(stage::run(SPEC, args, Copy { seen: sender }, context.clone()));
+    let task = tokio::spawn(stage::run(SPEC, args, Copy { seen: sender }, context.clone(), None));
     Stage { directory, context, seen, task }
 }
 
@@ -79,12 +80,32 @@ async fn once_ends_when_the_directory_is_drained() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn once_passes_over_a_batch_that_fails_and_tells_of_it_in_the_end() {
-    let stage = start(true, &["poison", "a", "b"]);
+async fn once_passes_over_batches_that_fail_and_tells_of_the_first_in_the_end() {
+    let stage = start(true, &["poison", "poison", "a", "b"]);
     let error = format!("{:#}", stage.task.await.unwrap().unwrap_err());
     assert!(error.contains("poison") && error.starts_with("batch "), "{error}");
     assert_eq!(names(&stage.directory, "csv"), 2);
-    assert_eq!(stage.seen.iter().collect::<Vec<_>>(), ["poison", "a", "b"]);
+    assert_eq!(stage.seen.iter().collect::<Vec<_>>(), ["poison", "poison", "a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn once_says_that_it_was_interrupted_where_work_is_left() {
+    let stage = start(true, &["long", "a"]);
+    assert_eq!(stage.seen.recv().unwrap(), "long");
+    stage.context.shutdown.request();
+    assert!(stage.task.await.unwrap().unwrap_err().is::<Interrupted>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_rests_lets_the_others_go_first_and_is_done_in_the_end() {
+    let stage = start(true, &["patient", "a", "b"]);
+    let health = stage.context.health.clone();
+    stage.task.await.unwrap().unwrap();
+    assert_eq!(health.is_ready(), Ok(()));
+    assert_eq!(names(&stage.directory, "csv"), 3);
+    let seen: Vec<_> = stage.seen.iter().collect();
+    assert_eq!((seen.first().unwrap().as_str(), seen.last().unwrap().as_str()), ("patient", "patient"));
+    assert!(seen.contains(&"a".to_owned()) && seen.contains(&"b".to_owned()), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,6 +133,7 @@ async fn a_failing_batch_makes_the_stage_unready_and_a_shutdown_ends_its_pause()
     // Tried again after a pause: by then the first failure has been told.
     assert_eq!(stage.seen.recv().unwrap(), "poison");
     assert_eq!(stage.seen.recv().unwrap(), "poison");
+    // Also between two attempts, when the loop has nothing to do.
     let reason = stage.context.health.is_ready().unwrap_err();
     assert!(reason.contains("poison"), "{reason}");
     stage.context.shutdown.request();
@@ -124,6 +146,18 @@ async fn a_file_that_comes_later_is_found_by_its_event() {
     assert_eq!(stage.seen.recv().unwrap(), "a");
     fs::write(stage.directory.path().join("listing.txt"), "b").unwrap();
     assert_eq!(stage.seen.recv().unwrap(), "b");
+    stage.context.shutdown.request();
+    stage.task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_holds_up_nothing_behind_it() {
+    let stage = start(false, &["poison", "poison", "a"]);
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|last| last != "a") {
+        seen.push(stage.seen.recv().unwrap());
+    }
+    assert_eq!(seen, ["poison", "poison", "a"]);
     stage.context.shutdown.request();
     stage.task.await.unwrap().unwrap();
 }

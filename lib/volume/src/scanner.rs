@@ -123,6 +123,8 @@ impl Scanner {
     /// The volume failed, and there is nothing that it did not fail for: what else can be taken is taken first. A claim
     /// that it failed for is tried again ever more slowly. Single files that cannot be taken are reported and passed over.
     pub fn next(&mut self, now: Instant) -> Result<Next, Error> {
+        // What was seen of others' work is of the batch before.
+        self.others = Mutex::default();
         let mut pass = Pass::new(now);
         let next = self.next_in(&mut pass);
         if let Some(spare) = pass.spare.take() {
