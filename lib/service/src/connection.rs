@@ -13,7 +13,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::Service;
 use tower_http::timeout::Timeout;
 
 use crate::lingering;
@@ -118,9 +118,13 @@ fn answer(
     activity: &Activity,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
     activity.begun.fetch_add(1, Relaxed);
+    // A connection's only one is always taken: those who have hundreds keep only one another from an answer.
+    let needs_permit = !activity.in_hand.is_empty();
+    let permit = needs_permit.then(|| Arc::clone(&bounds.requests).try_acquire_owned()).transpose();
     let in_hand = activity.in_hand.token();
-    let reply = match Arc::clone(&bounds.requests).try_acquire_owned() {
-        Ok(permit) => Ok((permit, app.clone().oneshot(request))),
+    let reply = match permit {
+        // Routers are always ready.
+        Ok(permit) => Ok((permit, app.clone().call(request))),
         Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     };
     async move {

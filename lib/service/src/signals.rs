@@ -25,6 +25,12 @@ impl FirstSignal {
     }
 }
 
+impl From<Received> for FirstSignal {
+    fn from(received: Received) -> Self {
+        Self(Arc::new(OnceLock::from(received)))
+    }
+}
+
 /// Requests `shutdown` at the first SIGTERM or SIGINT and exits at the second, from now on.
 ///
 /// It waits on a thread of its own, so that it works however busy or stuck the program's runtime is.
@@ -68,14 +74,14 @@ struct Signals {
     interrupt: Signal,
 }
 
-struct Received {
+pub(crate) struct Received {
     name: &'static str,
     /// 128 and the signal's number, as shells report it.
     status: u8,
 }
 
 const SIGTERM: Received = Received { name: "SIGTERM", status: 143 };
-const SIGINT: Received = Received { name: "SIGINT", status: 130 };
+pub(crate) const SIGINT: Received = Received { name: "SIGINT", status: 130 };
 
 impl Signals {
     fn install() -> anyhow::Result<Self> {
