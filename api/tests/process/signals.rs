@@ -1,6 +1,6 @@
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -129,9 +129,10 @@ fn standard_error_that_nobody_reads_stops_nothing() {
     let (_reader, full) = full_pipe();
     // The address is not to be read anywhere.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut program = Command::new(BINARY)
+    let program = Command::new(BINARY)
         .args(["--listen", &address.to_string(), "--admin-listen", "127.0.0.1:0", "--rust-log", "trace"])
         .stderr(full)
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let start = Instant::now();
@@ -144,6 +145,7 @@ fn standard_error_that_nobody_reads_stops_nothing() {
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
     let asked = Instant::now();
     kill_process(Pid::from_child(&program), Signal::TERM).unwrap();
-    assert_eq!(program.wait().unwrap().code(), Some(0));
+    let output = program.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(0), Vec::new()));
     assert!(asked.elapsed() < PROMISED);
 }

@@ -12,7 +12,7 @@ use crate::{Shutdown, telemetry};
 
 /// When a process that was asked to stop ends whatever still hangs: after [`Shutdown::GRACE`], when all should have let
 /// go, and within the 10 seconds that users are promised, with what flushing the diagnostics may take.
-const LAST_RESORT: Duration = Duration::from_millis(8_700);
+const LAST_RESORT: Duration = Duration::from_secs(9);
 
 /// The signal that asked for the shutdown.
 #[derive(Clone, Default)]
