@@ -3,15 +3,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use prometheus::IntCounter;
 use serde_json::Value;
+use service::Shutdown;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -21,27 +23,43 @@ const MAX_BODY: usize = 2 << 20;
 /// How long a tunnel lasts at most: for a client that does not read the few bytes that go through it.
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The api that calls itself `name`: any method on any path gets the same answer.
-pub fn app(name: &str) -> Router {
-    let name = Value::from(name);
-    let answer = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
-    Router::new().fallback(respond).with_state(answer)
+/// What every request is answered with, and what is noted of it.
+#[derive(Clone)]
+struct Api {
+    answer: Bytes,
+    requests: IntCounter,
+    shutdown: Shutdown,
 }
 
-async fn respond(State(answer): State<Bytes>, request: Request) -> Response {
+/// The api that calls itself `name`: any method on any path gets the same answer. Counts `requests`, and tells clients to
+/// go elsewhere once `shutdown` is requested.
+pub fn app(name: &str, requests: IntCounter, shutdown: Shutdown) -> Router {
+    let name = Value::from(name);
+    let answer = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
+    Router::new().fallback(respond).with_state(Api { answer, requests, shutdown })
+}
+
+async fn respond(State(api): State<Api>, request: Request) -> Response {
+    api.requests.inc();
     let (mut head, body) = request.into_parts();
     let tunnel = head.extensions.remove::<OnUpgrade>().filter(|_| head.method == Method::CONNECT);
+    let is_http_1 = head.version <= Version::HTTP_11;
     // Not held while the body is waited for: there may be thousands of them.
     drop(head);
-    let json = [(CONTENT_TYPE, "application/json")];
-    if let Some(tunnel) = tunnel {
-        tokio::spawn(send_into(tunnel, answer));
-        return json.into_response();
+    let mut response = match (tunnel, read_to_end(body).await) {
+        (None, Ok(())) => Response::new(Body::from(api.answer)),
+        (Some(tunnel), Ok(())) => {
+            tokio::spawn(send_into(tunnel, api.answer));
+            Response::default()
+        }
+        (_, Err(status)) => return status.into_response(),
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // HTTP/2 says so with GOAWAY.
+    if is_http_1 && api.shutdown.is_requested() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    match read_to_end(body).await {
-        Ok(()) => (json, answer).into_response(),
-        Err(status) => status.into_response(),
-    }
+    response
 }
 
 /// Discards the body. An error is the status: 413 when it is too long (at once where its length is announced), 400 when

@@ -20,11 +20,6 @@ use std::{io, thread};
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Version};
-use axum::middleware::{self, Next};
-use axum::response::Response;
 use prometheus::IntCounter;
 use service::settings::{AdminArgs, LogArgs};
 use service::{Context, Limits, Server, Settings, Shutdown, listener};
@@ -78,7 +73,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = listener::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
     let name = name.to_string_lossy();
-    let app = observed(app(&name), &context)?;
+    let app = app(&name, request_counter(&context.metrics)?, context.shutdown.clone());
     let server = Server::new(Limits::default());
     let (running, mut ended) = mpsc::channel(1);
     for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
@@ -99,7 +94,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
 /// # Errors
 /// A registry that has the metric already.
 pub async fn serve(listener: TcpListener, name: String, context: Context) -> anyhow::Result<()> {
-    let app = observed(app(&name), &context)?;
+    let app = app(&name, request_counter(&context.metrics)?, context.shutdown.clone());
     up(&listener, &name, &context);
     let (server, shutdown) = (Server::new(Limits::default()), &context.shutdown);
     server.serve(listener, app, shutdown.requested(), shutdown).await;
@@ -157,30 +152,11 @@ fn cloned(listener: &TcpListener) -> io::Result<std::net::TcpListener> {
     Ok(listener.into())
 }
 
-/// `app`, whose requests are counted, and whose clients are told to go elsewhere once the shutdown is requested.
-fn observed(app: Router, context: &Context) -> anyhow::Result<Router> {
-    let requests = request_counter(&context.metrics).context("failed to register `api_requests_total`")?;
-    let state = (requests, context.shutdown.clone());
-    Ok(app.layer(middleware::from_fn_with_state(state, observe)))
-}
-
-fn request_counter(metrics: &prometheus::Registry) -> prometheus::Result<IntCounter> {
-    let counter = IntCounter::new("api_requests_total", "Requests received")?;
-    metrics.register(Box::new(counter.clone()))?;
-    Ok(counter)
-}
-
-async fn observe(
-    State((requests, shutdown)): State<(IntCounter, Shutdown)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    requests.inc();
-    let is_http_1 = request.version() <= Version::HTTP_11;
-    let mut response = next.run(request).await;
-    // HTTP/2 says so with GOAWAY.
-    if is_http_1 && shutdown.is_requested() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+fn request_counter(metrics: &prometheus::Registry) -> anyhow::Result<IntCounter> {
+    let register = || {
+        let counter = IntCounter::new("api_requests_total", "Requests received")?;
+        metrics.register(Box::new(counter.clone()))?;
+        Ok::<_, prometheus::Error>(counter)
+    };
+    register().context("failed to register `api_requests_total`")
 }

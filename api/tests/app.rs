@@ -5,17 +5,23 @@
 use std::io;
 
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{Request, Response, StatusCode, Version};
 use bytes::Bytes;
 use http_body_util::channel::Channel;
+use prometheus::IntCounter;
 use serde_json::Value;
+use service::Shutdown;
 use tower::ServiceExt;
 
 const OK_BODY: &str = r#"{"response":"ok","container":"pod-1"}"#;
 const MAX_BODY: usize = 2 << 20;
 
+fn counter() -> IntCounter {
+    IntCounter::new("api_requests_total", "Requests received").unwrap()
+}
+
 async fn reply(request: Request<Body>) -> Response<Body> {
-    api::app("pod-1").oneshot(request).await.unwrap()
+    api::app("pod-1", counter(), Shutdown::new()).oneshot(request).await.unwrap()
 }
 
 async fn body(reply: Response<Body>) -> Bytes {
@@ -57,7 +63,7 @@ async fn any_method_on_any_path_gets_the_same_answer() {
 #[tokio::test]
 async fn a_name_with_odd_characters_is_escaped() {
     let odd = "a\"b\\\n\u{1}ä";
-    let reply = api::app(odd).oneshot(post("")).await.unwrap();
+    let reply = api::app(odd, counter(), Shutdown::new()).oneshot(post("")).await.unwrap();
     let read: Value = serde_json::from_slice(&body(reply).await).unwrap();
     assert_eq!(read["container"], odd);
     assert_eq!(read["response"], "ok");
@@ -92,4 +98,26 @@ async fn a_body_that_breaks_off_is_a_bad_request() {
     let (sender, body) = Channel::<Bytes, io::Error>::new(1);
     sender.abort(io::Error::other("broken off"));
     assert_eq!(reply(post(Body::new(body))).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn every_request_is_counted() {
+    let requests = counter();
+    let app = api::app("pod-1", requests.clone(), Shutdown::new());
+    app.clone().oneshot(post("")).await.unwrap();
+    app.oneshot(post(vec![b'x'; MAX_BODY + 1])).await.unwrap();
+    assert_eq!(requests.get(), 2);
+}
+
+#[tokio::test]
+async fn clients_are_told_to_close_once_the_shutdown_is_requested() {
+    let shutdown = Shutdown::new();
+    shutdown.request();
+    for (version, expected) in [(Version::HTTP_11, Some("close")), (Version::HTTP_2, None)] {
+        let mut request = post("");
+        *request.version_mut() = version;
+        let reply = api::app("pod-1", counter(), shutdown.clone()).oneshot(request).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::OK);
+        assert_eq!(reply.headers().get("connection").map(|value| value.to_str().unwrap()), expected);
+    }
 }

@@ -111,19 +111,6 @@ async fn a_busy_connection_is_never_closed_to_make_room() {
 }
 
 #[tokio::test]
-async fn requests_beyond_what_is_taken_in_hand_are_told_to_come_again() {
-    let server = Server::with_limits(Limits { requests: 1, ..PATIENT }).await;
-    let mut busy = server.connect().await;
-    busy.send("POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await;
-    assert!(busy.reply().await.starts_with("HTTP/1.1 100 "));
-    let refusal = server.ask("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
-    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
-    busy.send("0123456789").await;
-    assert!(busy.reply().await.ends_with(OK_BODY));
-    server.assert_serves().await;
-}
-
-#[tokio::test]
 async fn who_asks_and_ends_its_side_is_answered() {
     let server = Server::with_limits(PATIENT).await;
     let mut half_closed = server.connect().await;

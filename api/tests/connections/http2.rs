@@ -215,14 +215,3 @@ async fn who_says_nothing_any_more_is_soon_let_go() {
     server.stopped().await;
     assert!(requested.elapsed() < Shutdown::GRACE / 2);
 }
-
-#[tokio::test]
-async fn who_hangs_is_cut_off_when_the_grace_is_over() {
-    let server = Server::start().await;
-    let client = Client::connect(&server).await;
-    let (response, _stream) = client.begin().await;
-    client.assert_serves().await;
-    server.context.shutdown.request();
-    server.stopped().await;
-    assert!(whole(response).await.is_err());
-}

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use service::{Context, Limits, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,7 +36,9 @@ impl Server {
     pub(crate) async fn with_limits(limits: Limits) -> Self {
         Self::start_by(async move |listener, Context { shutdown, .. }| {
             let server = service::Server::new(limits);
-            server.serve(listener, api::app("pod-1"), shutdown.requested(), &shutdown).await;
+            let requests = IntCounter::new("api_requests_total", "Requests received").unwrap();
+            let app = api::app("pod-1", requests, shutdown.clone());
+            server.serve(listener, app, shutdown.requested(), &shutdown).await;
         })
         .await
     }

@@ -74,6 +74,11 @@ impl Program {
         }
     }
 
+    /// What it has logged besides, once it has ended.
+    pub(crate) fn rest_of_the_log(&self) -> Vec<Value> {
+        self.log.iter().collect()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.id, signal).unwrap();
     }
@@ -104,7 +109,8 @@ impl Program {
 
     /// The admin port's status for `path`.
     pub(crate) fn probe(&self, path: &str) -> String {
-        let reply = exchange(self.admin, &format!("GET {path} HTTP/1.1\r\n\r\n")).unwrap();
+        let reply =
+            exchange(self.admin, &format!("GET {path} HTTP/1.1\r\nconnection: close\r\n\r\n")).unwrap();
         reply.split(' ').nth(1).unwrap_or_default().to_owned()
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,7 +15,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::Service;
 use tower_http::timeout::Timeout;
 
 use crate::lingering;
@@ -62,18 +64,25 @@ pub(crate) async fn serve(stream: lingering::Stream, app: Timeout<Router>, bound
     let service = service_fn(|request| answer(request, &app, &bounds, &activity));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let ending = async {
+        tokio::select! {
+            () = activity.silent(bounds.limits.idle) => {}
+            () = activity.makes_room(&bounds) => {}
+            () = stop.to_finish.cancelled() => {}
+        }
+    };
+    // Polled when it is woken only, not whenever the connection is.
+    let mut ending = FuturesUnordered::from_iter([ending]);
     // An error is the client's: it went away, was too slow, or spoke no HTTP.
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = activity.silent(bounds.limits.idle) => {}
-        () = activity.makes_room(&bounds) => {}
-        () = stop.to_finish.cancelled() => {
-            // Who has just been let in may have asked what nobody has read yet.
-            if activity.is_new() && timeout(FAREWELL, connection.as_mut()).await.is_ok() {
-                return;
-            }
-        }
+        _ = ending.next() => {}
+    }
+    // Who has just been let in may have asked what nobody has read yet.
+    let is_new = activity.is_new() && stop.to_finish.is_cancelled();
+    if is_new && timeout(FAREWELL, connection.as_mut()).await.is_ok() {
+        return;
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
@@ -118,9 +127,13 @@ fn answer(
     activity: &Activity,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
     activity.begun.fetch_add(1, Relaxed);
+    // A connection's only one is always taken: those who have hundreds keep only one another from an answer.
+    let needs_permit = !activity.in_hand.is_empty();
+    let permit = needs_permit.then(|| Arc::clone(&bounds.requests).try_acquire_owned()).transpose();
     let in_hand = activity.in_hand.token();
-    let reply = match Arc::clone(&bounds.requests).try_acquire_owned() {
-        Ok(permit) => Ok((permit, app.clone().oneshot(request))),
+    let reply = match permit {
+        // Routers are always ready.
+        Ok(permit) => Ok((permit, app.clone().call(request))),
         Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     };
     async move {

@@ -12,7 +12,7 @@ use crate::{Shutdown, telemetry};
 
 /// When a process that was asked to stop ends whatever still hangs: after [`Shutdown::GRACE`], when all should have let
 /// go, and within the 10 seconds that users are promised, with what flushing the diagnostics may take.
-const LAST_RESORT: Duration = Duration::from_millis(8_700);
+const LAST_RESORT: Duration = Duration::from_secs(9);
 
 /// The signal that asked for the shutdown.
 #[derive(Clone, Default)]
@@ -22,6 +22,12 @@ impl FirstSignal {
     /// The exit status of a process that it interrupted: as SIGTERM, where a shutdown was requested without a signal.
     pub(crate) fn status(&self) -> u8 {
         self.0.get().unwrap_or(&SIGTERM).status
+    }
+}
+
+impl From<Received> for FirstSignal {
+    fn from(received: Received) -> Self {
+        Self(Arc::new(OnceLock::from(received)))
     }
 }
 
@@ -68,14 +74,14 @@ struct Signals {
     interrupt: Signal,
 }
 
-struct Received {
+pub(crate) struct Received {
     name: &'static str,
     /// 128 and the signal's number, as shells report it.
     status: u8,
 }
 
 const SIGTERM: Received = Received { name: "SIGTERM", status: 143 };
-const SIGINT: Received = Received { name: "SIGINT", status: 130 };
+pub(crate) const SIGINT: Received = Received { name: "SIGINT", status: 130 };
 
 impl Signals {
     fn install() -> anyhow::Result<Self> {

@@ -147,5 +147,6 @@ mod tests {
             assert_eq!(format!("{status:?}"), format!("{:?}", ExitCode::from(143)));
         }
         assert!(interrupted(anyhow!("failed"), &signal).is_err());
+        assert_eq!(FirstSignal::from(signals::SIGINT).status(), 130);
     }
 }

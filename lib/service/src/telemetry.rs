@@ -1,5 +1,8 @@
 use std::io::{self, IsTerminal, Write};
+use std::mem::ManuallyDrop;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use tracing::level_filters::LevelFilter;
@@ -12,18 +15,24 @@ use crate::settings::{LogArgs, LogFormat};
 /// As many lines wait for a reader of standard error; further ones are dropped.
 const MAX_WAITING: usize = 4096;
 
-/// Writes the lines that wait; none before telemetry has started and after it was flushed.
-static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+/// How long what waits may take to be written at the end.
+const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+
+/// Not a line of diagnostics: says that all before it is written.
+const FLUSH: &[u8] = b"\x1c";
+
+/// None before telemetry has started.
+static WRITER: Mutex<Option<Writer>> = Mutex::new(None);
 
 /// Sends diagnostics to standard error from now on, through a thread of its own: nobody waits for who does not read them.
 pub(crate) fn start(log: &LogArgs) -> anyhow::Result<()> {
     let filter =
         filter(&log.rust_log).with_context(|| format!("failed to read `--rust-log {}`", log.rust_log))?;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let (lines, writer) = non_blocking(io::stderr());
+    let writer = Writer::new(io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(lines)
+        .with_writer(writer.lines.clone())
         .with_ansi(io::stderr().is_terminal() && !no_color)
         // Else a line that cannot be written is reported with `eprintln!`, which panics where standard error is closed.
         .log_internal_errors(false);
@@ -36,10 +45,11 @@ pub(crate) fn start(log: &LogArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes out what waits, for little more than a second where nobody reads it; nothing is written later.
+/// Writes out what waits, as far as somebody reads it in time.
 pub(crate) fn flush() {
-    // The guard's own time-outs bound this.
-    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+    if let Some(writer) = &*WRITER.lock().unwrap_or_else(PoisonError::into_inner) {
+        writer.flush();
+    }
 }
 
 /// What `text` lets through. h2 warns of each connection that misbehaves, which clients can make it do thousands of times:
@@ -52,14 +62,31 @@ pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(format!("h2=error,{text}"))
 }
 
-fn non_blocking(out: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    let dropped = Arc::new(OnceLock::new());
-    let lines = Lines { out, dropped: Arc::clone(&dropped), told: 0 };
-    let (sender, writer) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING).finish(lines);
-    // Never set before.
-    let _ = dropped.set(sender.error_counter());
-    (sender, writer)
+/// The thread that writes lines, seen from the others.
+struct Writer {
+    lines: NonBlocking,
+    flushed: Receiver<()>,
+    /// Never dropped: where nobody reads, that would write to standard output, which is not for diagnostics.
+    _guard: ManuallyDrop<WorkerGuard>,
+}
+
+impl Writer {
+    fn new(out: impl Write + Send + 'static) -> Self {
+        let dropped = Arc::new(OnceLock::new());
+        let (flush, flushed) = channel();
+        let written = Lines { out, dropped: Arc::clone(&dropped), told: 0, flush };
+        let (lines, guard) =
+            NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING).finish(written);
+        // Never set before.
+        let _ = dropped.set(lines.error_counter());
+        Self { lines, flushed, _guard: ManuallyDrop::new(guard) }
+    }
+
+    fn flush(&self) {
+        // Neither fails but where nobody reads.
+        let _ = self.lines.clone().write(FLUSH);
+        let _ = self.flushed.recv_timeout(FLUSH_WITHIN);
+    }
 }
 
 /// Where lines go, and whether some could not.
@@ -67,10 +94,16 @@ struct Lines<W> {
     out: W,
     dropped: Arc<OnceLock<ErrorCounter>>,
     told: usize,
+    flush: Sender<()>,
 }
 
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if line == FLUSH {
+            // Fails where nobody waits for it any more.
+            let _ = self.flush.send(());
+            return Ok(line.len());
+        }
         let written = self.out.write(line)?;
         let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
         if dropped > self.told {
@@ -89,8 +122,6 @@ impl<W: Write> Write for Lines<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
-
     use super::*;
 
     /// Standard error that nobody reads as long as the test goes on.
@@ -107,19 +138,36 @@ mod tests {
         }
     }
 
+    /// Standard error whose lines are counted.
+    struct Read(Sender<()>);
+
+    impl Write for Read {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn what_is_dropped_is_counted_and_told_once() {
         let (_end, unread) = channel();
-        let (mut sender, _writer) = non_blocking(Unread(unread));
+        let mut writer = Writer::new(Unread(unread));
         // One is in the writer's hand at most.
         for _ in 0..MAX_WAITING + 10 {
-            sender.write_all(b"a line\n").unwrap();
+            writer.lines.write_all(b"a line\n").unwrap();
         }
-        let counter = sender.error_counter();
+        // It gives up.
+        writer.flush();
+        let counter = writer.lines.error_counter();
         let dropped = counter.dropped_lines();
-        assert!((9..=10).contains(&dropped), "{dropped}");
+        assert!((10..=11).contains(&dropped), "{dropped}");
 
-        let mut lines = Lines { out: io::sink(), dropped: Arc::new(OnceLock::from(counter)), told: 0 };
+        let dropped_lines = Arc::new(OnceLock::from(counter));
+        let mut lines = Lines { out: io::sink(), dropped: dropped_lines, told: 0, flush: channel().0 };
         let (mut log, writer) = io::pipe().unwrap();
         let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(writer)).with_ansi(false).finish();
         tracing::subscriber::with_default(subscriber, || {
@@ -132,6 +180,17 @@ mod tests {
             "{log}"
         );
         assert_eq!(log.lines().count(), 1, "{log}");
+    }
+
+    #[test]
+    fn what_waits_is_written_once_it_is_flushed() {
+        let (written, lines) = channel();
+        let mut writer = Writer::new(Read(written));
+        for _ in 0..100 {
+            writer.lines.write_all(b"a line\n").unwrap();
+        }
+        writer.flush();
+        assert_eq!(lines.try_iter().count(), 100);
     }
 
     #[test]

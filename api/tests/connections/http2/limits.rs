@@ -100,3 +100,22 @@ async fn a_connection_with_a_request_in_hand_is_not_idle() {
     stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
     assert_ok(&whole(response).await.unwrap());
 }
+
+#[tokio::test]
+async fn who_holds_many_requests_keeps_nobody_from_an_answer() {
+    let server = Server::with_limits(Limits { requests: 10, ..PATIENT }).await;
+    let many = Client::connect(&server).await;
+    let mut held = Vec::new();
+    for _ in 0..11 {
+        held.push(many.begin().await);
+    }
+    let refusal = many.ask(post(), Some(Bytes::from_static(b"{}"))).await;
+    assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+    server.assert_serves().await;
+    Client::connect(&server).await.assert_serves().await;
+    for (response, mut stream) in held {
+        stream.send_data(Bytes::from_static(b"{}"), true).unwrap();
+        assert_ok(&whole(response).await.unwrap());
+    }
+    many.assert_serves().await;
+}
