@@ -62,12 +62,10 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "Listing",
         about: ABOUT.to_owned(),
         rows: vec![Row::ratio("getdata", &cpu(&ours), "`find -ls`", &cpu(&find)).goal(goals::GETDATA)],
-        commands: [
+        commands: &[
             ("getdata", "getdata --root TREE --data-dir DIRECTORY"),
             ("find", "find TREE -ls > found"),
-        ]
-        .map(|(name, command)| (name, command.to_owned()))
-        .into(),
+        ],
     })
 }
 
