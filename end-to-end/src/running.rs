@@ -98,11 +98,14 @@ impl Running {
         metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
-    /// Whether it has a handler of its own for a signal.
-    pub fn handles(&self, signal: Signal) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
+    /// Waits for the very moment from which it handles a signal itself, or for its end.
+    pub fn wait_until_it_handles(&self, signal: Signal) {
+        wait_for_at_once(|| {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
+            let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+            let handled = u64::from_str_radix(value("SigCgt:"), 16).unwrap();
+            (handled >> (signal.as_raw() - 1)) & 1 == 1 || value("State:").starts_with('Z')
+        });
     }
 
     /// Waits until its diagnostics hold a text.
@@ -150,6 +153,11 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks again and again without a pause.
+fn wait_for_at_once(mut done: impl FnMut() -> bool) {
+    wait_for("something that comes at once", || (0..10_000).any(|_| done()).then_some(()));
 }
 
 fn collect(pipe: impl Read + Send + 'static, into: &Arc<Mutex<String>>) -> JoinHandle<()> {
