@@ -33,12 +33,13 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "The whole chain",
         about: ABOUT.to_owned(),
         rows: vec![row.goal(goals::CHAIN)],
-        commands: [
-            ("chain", "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir DIRECTORY"),
+        commands: &[
+            (
+                "chain",
+                "text-to-csv, csv-to-json, json-to-api --api-url URL > blocks, each with --data-dir DIRECTORY",
+            ),
             ("syslog-ng", "syslog-ng --foreground --no-caps --cfgfile benchmarks/peers/syslog-ng.conf"),
-        ]
-        .map(|(name, command)| (name, command.to_owned()))
-        .into(),
+        ],
     })
 }
 

@@ -38,21 +38,17 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     let csv_to_json =
         Conversion { place, name: "csv-to-json", extensions: ["csv", "json"], input: csv, output: json };
     csv_to_json.measure(&mut section)?;
-    section.commands = commands();
+    section.commands = COMMANDS;
     Ok(section)
 }
 
-fn commands() -> Vec<(&'static str, String)> {
-    [
-        ("text-to-csv", "text-to-csv --once --data-dir DIRECTORY"),
-        ("csv-to-json", "csv-to-json --once --data-dir DIRECTORY"),
-        ("cp", "cp in out; sync out; rm in"),
-        ("mawk", "mawk -f benchmarks/peers/naive.awk in > out; sync out; rm in"),
-        ("csv + serde_json", "benchmarks peer csv-to-json in out"),
-    ]
-    .map(|(name, command)| (name, command.to_owned()))
-    .into()
-}
+const COMMANDS: &[(&str, &str)] = &[
+    ("text-to-csv", "text-to-csv --once --data-dir DIRECTORY"),
+    ("csv-to-json", "csv-to-json --once --data-dir DIRECTORY"),
+    ("cp", "cp in out; sync out; rm in"),
+    ("mawk", "mawk -f benchmarks/peers/naive.awk in > out; sync out; rm in"),
+    ("csv + serde_json", "benchmarks peer csv-to-json in out"),
+];
 
 struct Conversion<'a> {
     place: &'a Place,

@@ -30,12 +30,10 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "Delivery",
         about: ABOUT.to_owned(),
         rows,
-        commands: [
+        commands: &[
             ("json-to-api", "json-to-api --once --http 1|2 --data-dir DIRECTORY --api-url URL > blocks"),
             ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL"),
-        ]
-        .map(|(name, command)| (name, command.to_owned()))
-        .into(),
+        ],
     })
 }
 

@@ -1,18 +1,16 @@
 //! getdata on a tree, beside `find -ls`.
 
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use crate::goals;
 use crate::measure::{self, Cores, Usage, interleave};
 use crate::place::{Place, system};
 use crate::report::{Row, Section};
 use crate::samples::{Samples, Unit};
+use crate::{check, goals};
 
 /// Files in a directory of the tree.
 const FILES: u64 = 100;
@@ -23,16 +21,9 @@ const ABOUT: &str = "A tree of 200,000 entries, 100 files or links in a director
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     let tree = place.directory()?;
     let entries = plant(tree.path(), place.scaled(200_000) / (FILES + 1) + 1)?;
-    let listed = |file: &Path| {
-        let found = paths(file, tree.path())?;
-        ensure!(found.0 == entries, "`{}` has {} entries instead of {entries}", file.display(), found.0);
-        anyhow::Ok(found)
-    };
-    let expected = std::cell::OnceCell::new();
     let check = |file: &Path| {
-        let found = listed(file)?;
-        let first = expected.get_or_init(|| found);
-        ensure!(found == *first, "`{}` names other entries", file.display());
+        let found = check::lines("", file)?;
+        ensure!(found == entries, "`{}` has {found} entries instead of {entries}", file.display());
         anyhow::Ok(())
     };
     let [ours, find] = interleave(
@@ -62,12 +53,10 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "Listing",
         about: ABOUT.to_owned(),
         rows: vec![Row::ratio("getdata", &cpu(&ours), "`find -ls`", &cpu(&find)).goal(goals::GETDATA)],
-        commands: [
+        commands: &[
             ("getdata", "getdata --root TREE --data-dir DIRECTORY"),
             ("find", "find TREE -ls > found"),
-        ]
-        .map(|(name, command)| (name, command.to_owned()))
-        .into(),
+        ],
     })
 }
 
@@ -87,20 +76,4 @@ fn plant(root: &Path, directories: u64) -> anyhow::Result<u64> {
     };
     made().with_context(|| format!("failed to make a tree in `{}`", root.display()))?;
     Ok(1 + directories.div_ceil(50) + directories * (1 + FILES))
-}
-
-/// How many entries a list has and a sum over their paths, whatever their order.
-fn paths(file: &Path, root: &Path) -> anyhow::Result<(u64, u64)> {
-    let root = root.to_string_lossy();
-    let (mut count, mut sum) = (0, 0_u64);
-    let open = File::open(file).with_context(|| format!("failed to open `{}`", file.display()))?;
-    for line in BufReader::new(open).lines() {
-        let line = line?;
-        let at = line.find(&*root).with_context(|| format!("no path in {line:?}"))?;
-        let mut hasher = DefaultHasher::new();
-        line[at..].hash(&mut hasher);
-        count += 1;
-        sum = sum.wrapping_add(hasher.finish());
-    }
-    Ok((count, sum))
 }

@@ -53,7 +53,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
             machine::own_peak_mebibytes()
         ),
         rows,
-        commands: vec![("each", "PROGRAM --once --data-dir DIRECTORY".to_owned())],
+        commands: &[("each", "PROGRAM --once --data-dir DIRECTORY")],
     })
 }
 

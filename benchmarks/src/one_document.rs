@@ -49,10 +49,9 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
             place.rounds * DOCUMENTS
         ),
         rows: vec![row.goal(goals::ONE_DOCUMENT)],
-        commands: vec![(
+        commands: &[(
             "chain",
-            "text-to-csv, csv-to-json, json-to-api --http 1 --api-url URL, each with --data-dir DIRECTORY"
-                .to_owned(),
+            "text-to-csv, csv-to-json, json-to-api --http 1 --api-url URL, each with --data-dir DIRECTORY",
         )],
     })
 }

@@ -13,7 +13,7 @@ pub(crate) struct Section {
     pub(crate) about: String,
     pub(crate) rows: Vec<Row>,
     /// Name and command line.
-    pub(crate) commands: Vec<(&'static str, String)>,
+    pub(crate) commands: &'static [(&'static str, &'static str)],
 }
 
 /// One figure beside a peer's.
@@ -110,7 +110,7 @@ impl Section {
         if !self.commands.is_empty() {
             out.push_str("\n```text\n");
             let width = self.commands.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-            for (name, command) in &self.commands {
+            for (name, command) in self.commands {
                 // Writing to memory cannot fail.
                 let _ = writeln!(out, "{name:<width$}  {command}");
             }
@@ -140,8 +140,8 @@ pub(crate) fn render(machine: &[String], rounds: usize, sections: &[Section], no
     let mut out = format!(
         "# Performance\n\nWritten by `just bench`, but for the last part, which is `benchmarks/notes.md`. Programs and peers \
          ran by turns, pinned to cores, {rounds} rounds of each; figures are medians with the least and the greatest, and a \
-         goal is judged by the medians of one run. Every output is checked, and a wrong one ends the run. Times are CPU (user and system) where no other is named, of the whole \
-         process. Absolute figures move from machine to machine, ratios less so.\n\n## Machine\n\n"
+         goal is judged by the medians of one run. Every output is checked, and a wrong one ends the run. \
+         Times are CPU (user and system) where no other is named, of the whole process. Absolute figures move from machine to machine, ratios less so.\n\n## Machine\n\n"
     );
     for line in machine {
         let _ = writeln!(out, "- {line}");
@@ -192,7 +192,7 @@ mod tests {
             title: "Conversions",
             about: "A million lines.".to_owned(),
             rows: vec![row(4.0, 1.0).goal(goals::text_to_csv::COPY), row(1.0, 1.0)],
-            commands: vec![("cp", "cp in out".to_owned()), ("text-to-csv", "text-to-csv --once".to_owned())],
+            commands: &[("cp", "cp in out"), ("text-to-csv", "text-to-csv --once")],
         };
         let report = render(&["2 cores".to_owned()], 5, &[section], "## Notes\n\nNone.\n");
         let parts = [

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use crate::measure::{Cores, Running, start, wait_for};
+use crate::measure::{Cores, Running, output, start, wait_for};
 use crate::place::{Place, free_address, system};
 
 /// A document as large as those of the listing are.
@@ -121,19 +121,6 @@ impl Load {
         ensure!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "wrk had bad answers:\n{said}");
         after(&said, "Requests/sec:").with_context(|| format!("wrk gave no figure:\n{said}"))
     }
-}
-
-/// What a command says on standard output.
-fn output(cores: Cores, mut command: std::process::Command) -> anyhow::Result<String> {
-    let (mut said, into) = std::io::pipe().context("failed to make a pipe")?;
-    command.stdout(into);
-    let running = start(cores, &mut command)?;
-    // Its end of the pipe is this process's too as long as the command lives.
-    drop(command);
-    let mut text = String::new();
-    said.read_to_string(&mut text).context("failed to read what a peer says")?;
-    running.finish().with_context(|| text.clone())?;
-    Ok(text)
 }
 
 /// The number behind a word.

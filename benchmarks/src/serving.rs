@@ -22,13 +22,11 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         title: "Serving",
         about: ABOUT.to_owned(),
         rows: vec![Row::ratio("api", &ours, "raw epoll server", &raw).goal(goals::API)],
-        commands: [
+        commands: &[
             ("api", "api --listen ADDRESS --admin-listen ADDRESS"),
             ("raw", "benchmarks peer epoll ADDRESS reply"),
             ("wrk", "wrk -t1 -c64 -d3s -s benchmarks/peers/post.lua URL"),
-        ]
-        .map(|(name, command)| (name, command.to_owned()))
-        .into(),
+        ],
     })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
-//! Layout: [`program`] and [`Running`] (`programs.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
+//! Layout: [`program`] (`programs.rs`), [`Running`] (`running.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
 //! (`recorder.rs`), [`services()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
 //! (`decode.rs`), [`documented_commands()`] (`readme.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
@@ -15,6 +15,7 @@ mod disk;
 mod programs;
 mod readme;
 mod recorder;
+mod running;
 mod stages;
 
 use std::time::{Duration, Instant};
@@ -23,9 +24,10 @@ pub use balancer::Balancer;
 pub use data_dir::DataDir;
 pub use decode::decode;
 pub use disk::{Ballast, Disk};
-pub use programs::{Running, api, as_nobody, full_pipe, program, program_for_anyone, run, stage};
+pub use programs::{api, as_nobody, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
+pub use running::{Running, full_pipe};
 pub use stages::{AtWork, STAGES, Stage, services};
 
 /// Waits until `done` gives something.

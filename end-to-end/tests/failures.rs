@@ -79,6 +79,19 @@ fn the_environment_is_read_and_an_empty_variable_counts_as_unset() {
 }
 
 #[test]
+fn every_diagnostic_is_json_where_that_is_asked_for() {
+    for name in on_the_volume() {
+        let data = DataDir::new();
+        let args: &[&str] = if name == "getdata" { &["--root", "/etc/passwd"] } else { &["--once"] };
+        let mut command = stage(name, data.path(), args);
+        let output = run(command.env("RUST_LOG", "trace").env("LOG_FORMAT", "json"));
+        for line in String::from_utf8(output.stderr).unwrap().lines() {
+            assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{name}: {line:?}");
+        }
+    }
+}
+
+#[test]
 fn an_admin_address_in_use_is_named() {
     let data = DataDir::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -91,9 +104,11 @@ fn an_admin_address_in_use_is_named() {
 #[test]
 fn an_address_or_header_that_makes_no_sense_is_named() {
     let data = DataDir::new();
-    let cases: [&[&str]; 3] = [
+    let cases: [&[&str]; 5] = [
         &["--api-url", "ftp://api"],
         &["--api-url", "http://name:secret@api"],
+        &["--api-url", "http://name:secret/slash@api"],
+        &["--api-url", "name:secret@http://api"],
         &["--header", "no colon but a secret"],
     ];
     for args in cases {

@@ -154,3 +154,16 @@ fn a_file_in_utf_16_is_rejected_as_a_whole() {
         }
     }
 }
+
+#[test]
+fn reasons_take_no_more_room_than_what_was_rejected() {
+    let bad = b"x\n".repeat(200_000);
+    for stage in &STAGES {
+        let data = goes_through(stage, 1, |file, _| file.write_all(&bad));
+        rejects(&data, &bad[..]);
+        let files = fs::read_dir(data.path().join("rejected")).unwrap().map(|entry| entry.unwrap().path());
+        let reasons = files.filter(|path| path.extension().is_some_and(|end| end == "reasons"));
+        let sizes: Vec<u64> = reasons.map(|path| fs::metadata(path).unwrap().len()).collect();
+        assert!(sizes.len() == 1 && (1..=bad.len() as u64).contains(&sizes[0]), "{}: {sizes:?}", stage.name);
+    }
+}

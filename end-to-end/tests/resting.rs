@@ -35,13 +35,17 @@ fn good(posts: &[Post]) -> BTreeSet<&[u8]> {
 fn a_document_that_is_always_answered_500_lets_every_later_file_through() {
     let (api, is_well) = sick_api(500, ends_with_poison);
     let data = DataDir::new();
+    // Two of them: while one has its turn, the other rests.
     data.put("listing.json", "{\"n\":\"first\"}\n{\"n\":\"poison\"}\n{\"n\":\"second\"}\n");
+    data.put("listing-0.json", "{\"n\":\"third\"}\n{\"n\":\"other poison\"}\n");
     let running = Running::start(&mut stage("json-to-api", data.path(), &["--api-url", &api.url()]));
     for number in 1..=5 {
         data.put(&format!("listing-{number}.json"), format!("{{\"n\":\"{number}\"}}\n"));
-        wait_for("a file behind it", || (good(&api.posts()).len() == 2 + number).then_some(()));
+        wait_for("a file behind it", || (good(&api.posts()).len() == 3 + number).then_some(()));
     }
-    wait_for("a batch that rests", || (running.metric(RESTING) == Some(1.0)).then_some(()));
+    wait_for("a batch that rests", || {
+        running.metric(RESTING).is_some_and(|resting| resting >= 1.0).then_some(())
+    });
     assert_eq!(running.ask("/readyz").0, 200, "{}", running.ask("/readyz").1);
     is_well.store(true, Ordering::SeqCst);
     wait_for("the end of the batch", || data.in_hand().is_empty().then_some(()));

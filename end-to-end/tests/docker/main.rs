@@ -3,7 +3,7 @@
 //! - `docker.rs`: the commands, and the images built once for all tests
 //! - `images.rs`: what each image holds and refuses
 //! - `project.rs`: one start of the Compose file, under a name of its own
-//! - `compose.rs`: the chain in containers: scaled, killed, stopped
+//! - `compose.rs`: the chain in containers: scaled, stopped
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 

@@ -9,7 +9,6 @@ use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use end_to_end::{documented_commands, run};
-use rustix::process::Pid;
 use tempfile::NamedTempFile;
 
 use crate::docker::{USER, command, docker};
@@ -59,12 +58,6 @@ impl Project {
     /// The id of a service's only container, also where it has ended.
     pub(crate) fn container(&self, service: &str) -> String {
         self.compose(&["ps", "--all", "--quiet", service]).trim().to_owned()
-    }
-
-    /// The process of a service's only container.
-    pub(crate) fn process(&self, service: &str) -> Pid {
-        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &self.container(service)]);
-        Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
     }
 
     /// Where the volume lies on this machine.

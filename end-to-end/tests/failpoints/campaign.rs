@@ -15,13 +15,15 @@ const BEFORE_ANY_BATCH: &str = "lib/volume/src/self_test.rs";
 /// Tries a case: each point once, and at most so many pairs, drawn by `random`.
 ///
 /// # Panics
-/// Something was lost or doubled; or the run passes no failpoint, or was killed at none of those that it passes.
+/// Something was lost or doubled; or hardly any failpoint ended the program.
 pub(crate) fn try_all(case: &dyn Case, most_pairs: usize, mut random: fastrand::Rng) {
     let start = Instant::now();
     let points = attempt(case, &[])[0].points.len();
     let numbers: Vec<Vec<usize>> = (1..=points).map(|number| vec![number]).collect();
     let singles = try_each(case, &numbers);
-    assert!(points > 0 && kills(&singles) > 0, "{}: {points} points, none killed it", case.name());
+    // Where threads take turns, a run may pass a few points fewer than the first one did.
+    let enough = points > 10 && kills(&singles) * 4 > points * 3;
+    assert!(enough, "{}: {points} points, but {} crashes", case.name(), kills(&singles));
     let all = pairs(&singles);
     let of_pairs = all.len();
     let pairs = try_each(case, &draw(all, most_pairs, killed_at(&singles), &mut random));

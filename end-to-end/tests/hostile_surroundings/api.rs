@@ -53,8 +53,8 @@ fn hostile() -> [Hostile; 6] {
         (|| reply("404 forged", "", FORGED), "answered 404 Not Found: no\\r\\n"),
         (|| reply("422 forged", "", FORGED), "answered 422 Unprocessable Entity: no\\r\\n"),
         (|| reply("200 OK", "", FORGED), "batch done"),
-        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "the reply is no HTTP/1.x"),
-        (|| Reply::Raw(FORGED.into()), "the reply is no HTTP/1.x"),
+        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "a document is tried again"),
+        (|| Reply::Raw(FORGED.into()), "a document is tried again"),
     ]
 }
 
@@ -94,4 +94,21 @@ fn the_reason_of_a_refusal_is_one_line_whatever_it_quotes() {
     assert_eq!(reason.matches('\n').count(), 1, "{reason}");
     assert!(reason.starts_with("1: answered 400 Bad Request: no\\r\\n"), "{reason}");
     assert!(!reason.trim_end().contains(char::is_control), "{reason}");
+}
+
+/// JSON allows some of it as it is: a carriage return between tokens, C1 controls and line separators in strings.
+#[test]
+fn what_a_document_holds_forges_no_line_and_steers_no_terminal() {
+    let document = "{\"a\":\r\"\u{9b}31m\u{85}\u{2028}\u{7f}\"}";
+    let (data, api) = (DataDir::new(), Recorder::start());
+    data.put("listing.json", format!("{document}\n"));
+    let mut running =
+        Running::start(&mut stage("json-to-api", data.path(), &["--once", "--api-url", &api.url()]));
+    assert!(running.wait().success(), "{}", running.log());
+    let bodies: Vec<Vec<u8>> = api.posts().into_iter().map(|post| post.body).collect();
+    assert_eq!(bodies, [document.as_bytes()], "it is sent as it is");
+    let out = running.out();
+    let bad = out.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{2028}');
+    assert_eq!(bad, None, "{out:?}");
+    assert_eq!(out.matches("Post doc to api: {").count(), 1, "{out:?}");
 }
