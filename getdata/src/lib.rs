@@ -60,8 +60,8 @@ pub struct Config {
 /// An hour of listings, one a minute.
 pub const DEFAULT_MAX_BACKLOG: NonZeroUsize = NonZeroUsize::new(60).expect("60 is not 0");
 
-/// Clocks count no further than some centuries.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// A year: clocks count no further than some centuries.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A walk looks at each entry whether it is to stop: this long is waited for it to delete what it wrote.
 const STOPPING: Duration = Duration::from_secs(1);
