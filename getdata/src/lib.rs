@@ -101,65 +101,48 @@ pub async fn run_observed(
         tracing::info!("about the data directory: {fallback}");
     }
     context.health.ready();
-    match config.every {
-        None => list_once(&config, &volume, &context.shutdown, observer.as_ref()).await,
-        Some(every) => {
-            list_at_each(every, &config, &volume, &context.shutdown, observer.as_ref()).await;
-            Ok(())
-        }
-    }
-}
-
-async fn list_once(
-    config: &Config,
-    volume: &Volume,
-    shutdown: &Shutdown,
-    observer: Option<&Observer>,
-) -> anyhow::Result<()> {
-    if shutdown.is_requested() {
-        return Err(Interrupted.into());
-    }
-    let outcome = list(config, volume, shutdown).await?;
-    outcome.report(observer);
-    match outcome {
-        Outcome::Stopped => Err(Interrupted.into()),
-        Outcome::Published { .. } | Outcome::Backlog(_) => Ok(()),
-    }
-}
-
-async fn list_at_each(
-    every: Duration,
-    config: &Config,
-    volume: &Volume,
-    shutdown: &Shutdown,
-    observer: Option<&Observer>,
-) {
+    let list = || list(&config, &volume, &context.shutdown, observer.as_ref());
+    let Some(every) = config.every else {
+        return match list().await? {
+            Outcome::Stopped => Err(Interrupted.into()),
+            Outcome::Published { .. } | Outcome::Backlog(_) => Ok(()),
+        };
+    };
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             biased;
-            () = shutdown.requested() => return,
+            () = context.shutdown.requested() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        match list(config, volume, shutdown).await {
-            Ok(outcome) => outcome.report(observer),
-            Err(error) => tracing::error!("no listing this time: {error:#}"),
+        if let Err(error) = list().await {
+            tracing::error!("no listing this time: {error:#}");
         }
     }
 }
 
-/// Writes one listing.
-async fn list(config: &Config, volume: &Volume, shutdown: &Shutdown) -> anyhow::Result<Outcome> {
+/// Writes one listing, unless the shutdown was requested before, and says what came of it.
+async fn list(
+    config: &Config,
+    volume: &Volume,
+    shutdown: &Shutdown,
+    observer: Option<&Observer>,
+) -> anyhow::Result<Outcome> {
+    if shutdown.is_requested() {
+        return Ok(Outcome::Stopped);
+    }
     let listing = tokio::task::spawn_blocking({
         let (config, volume, shutdown) = (config.clone(), volume.clone(), shutdown.clone());
         move || listing::write(&config, &volume, &|| shutdown.grace_is_over())
     });
-    tokio::select! {
-        outcome = listing => outcome.context("the walk panicked")?,
+    let outcome = tokio::select! {
+        outcome = listing => outcome.context("the walk panicked")??,
         // A call to a file system that does not answer; the next getdata deletes what was written.
-        () = too_late(shutdown) => Ok(Outcome::Stopped),
-    }
+        () = too_late(shutdown) => Outcome::Stopped,
+    };
+    outcome.report(observer);
+    Ok(outcome)
 }
 
 async fn too_late(shutdown: &Shutdown) {

@@ -83,33 +83,33 @@ fn discard(draft: Draft) {
 impl Outcome {
     /// Tells people, and who else wants to know.
     pub(crate) fn report(&self, observer: Option<&Observer>) {
-        match self {
-            Outcome::Published { name, statistics, elapsed } => {
-                published(name, statistics, *elapsed, observer);
-            }
+        let (name, statistics, elapsed) = match self {
+            Outcome::Published { name, statistics, elapsed } => (name, statistics, *elapsed),
             Outcome::Backlog(waiting) => {
                 tracing::warn!(waiting, "no listing is written: as many wait as --max-backlog allows");
+                return;
             }
-            Outcome::Stopped => tracing::info!("gave up an unfinished listing, to shut down in time"),
+            Outcome::Stopped => {
+                tracing::info!("gave up an unfinished listing, to shut down in time");
+                return;
+            }
+        };
+        let Statistics { entries, unreadable, ref example } = *statistics;
+        tracing::info!(%name, entries, unreadable, ?elapsed, "published");
+        if let Some(example) = example {
+            tracing::warn!(unreadable, "some could not be read, among them {example}");
         }
-    }
-}
-
-fn published(name: &str, statistics: &Statistics, elapsed: Duration, observer: Option<&Observer>) {
-    let Statistics { entries, unreadable, ref example } = *statistics;
-    tracing::info!(%name, entries, unreadable, ?elapsed, "published");
-    if let Some(example) = example {
-        tracing::warn!(unreadable, "some could not be read, among them {example}");
-    }
-    if let Some(observer) = observer {
-        // Nobody listens any more: so be it.
-        let _ = observer.send(BatchDone {
-            stage: SPEC.name,
-            from: None,
-            to: Some(name.to_owned()),
-            ok: entries,
-            rejected: unreadable,
-            elapsed,
-        });
+        if let Some(observer) = observer {
+            let (stage, to) = (SPEC.name, Some(name.clone()));
+            // Nobody listens any more: so be it.
+            let _ = observer.send(BatchDone {
+                stage,
+                from: None,
+                to,
+                ok: entries,
+                rejected: unreadable,
+                elapsed,
+            });
+        }
     }
 }

@@ -70,7 +70,7 @@ impl Walk<'_> {
         if self.root_is_left_out() {
             return Err(Error::LeftOut { path: self.root.to_owned() });
         }
-        let mut lines = Lines::new(output);
+        let mut writer = EntryWriter::new(output);
         let mut walk = WalkDir::new(self.root).follow_root_links(false).max_open(MAX_OPEN).into_iter();
         while let Some(found) = walk.next() {
             if (self.is_to_stop)() {
@@ -79,15 +79,15 @@ impl Walk<'_> {
             let entry = match found {
                 Ok(entry) => entry,
                 Err(error) => {
-                    self.count(error, &mut lines.statistics)?;
+                    self.count(error, &mut writer.statistics)?;
                     continue;
                 }
             };
             match entry.metadata() {
                 Ok(metadata) if self.is_left_out(&entry, &metadata) => walk.skip_current_dir(),
-                Ok(metadata) => lines.push(entry.path(), &metadata).map_err(Error::Write)?,
+                Ok(metadata) => writer.push(entry.path(), &metadata).map_err(Error::Write)?,
                 Err(error) => {
-                    self.count(error, &mut lines.statistics)?;
+                    self.count(error, &mut writer.statistics)?;
                     // Else it would be counted again.
                     if entry.file_type().is_dir() {
                         walk.skip_current_dir();
@@ -95,8 +95,8 @@ impl Walk<'_> {
                 }
             }
         }
-        lines.output.flush().map_err(Error::Write)?;
-        Ok(lines.statistics)
+        writer.output.flush().map_err(Error::Write)?;
+        Ok(writer.statistics)
     }
 
     /// Counts what cannot be read. An error for the root itself.
@@ -128,7 +128,7 @@ impl Walk<'_> {
 }
 
 /// Where the entries' lines go, and what is known of them.
-struct Lines<'a> {
+struct EntryWriter<'a> {
     output: BufWriter<&'a mut dyn Write>,
     owners: Owners,
     /// The line that is written.
@@ -136,7 +136,7 @@ struct Lines<'a> {
     statistics: Statistics,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> EntryWriter<'a> {
     fn new(output: &'a mut dyn Write) -> Self {
         Self {
             output: BufWriter::with_capacity(BLOCK, output),

@@ -3,30 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeSet;
-use std::process::{Command, Output};
-use std::{env, io};
+#[path = "../../lib/records/src/testing.rs"]
+mod testing;
 
-use records::{Counts, Rejects};
+use std::collections::BTreeSet;
+use std::env;
+use std::process::{Command, Output};
+
+use testing::Outcome;
 
 /// Directories that hold every kind of entry: files, links, setuid programs, odd names, devices.
 const DIRECTORIES: [&str; 3] = ["/usr", "/dev", "/etc"];
-
-struct NoRejects;
-
-impl Rejects for NoRejects {
-    fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
-        Err(io::Error::other(format!("line {line} was rejected: {reason}")))
-    }
-
-    fn piece(&mut self, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 #[test]
 fn every_entry_that_busybox_lists_goes_through() {
@@ -49,12 +36,12 @@ fn assert_goes_through(listing: &[&str]) {
     let listed = find(&[&["-exec"], listing, &["{}", "+"]].concat());
     let named = find(&["-printf", "%p -> %l\\n"]);
 
-    let mut output = Vec::new();
-    let counts = text_to_csv::convert(&mut &listed[..], &mut output, &mut NoRejects).unwrap();
+    let outcome = Outcome::of(text_to_csv::convert, &listed[..]);
+    assert_eq!(outcome.rejected, []);
     let entries = named.split(|&byte| byte == b'\n').count() as u64 - 1;
-    assert_eq!(counts, Counts { ok: entries, rejected: 0 });
+    assert_eq!(outcome.counts.ok, entries);
 
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&output[..]);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&outcome.output[..]);
     let paths = reader.records().map(|record| record.unwrap()[6].to_owned());
     let expected = String::from_utf8(named).unwrap();
     let expected = expected.lines().map(|line| line.strip_suffix(" -> ").unwrap_or(line));

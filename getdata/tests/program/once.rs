@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{Place, files, getdata, run, wait_until};
 
 #[test]
@@ -165,5 +167,30 @@ fn what_a_killed_run_left_is_cleaned_up_by_the_next() {
     let (output, log) = run(&mut place.getdata());
     assert_eq!(output.status.code(), Some(0), "{log}");
     assert_eq!(place.listing().lines().count(), 1);
+    place.assert_nothing_in_hand();
+}
+
+#[test]
+fn a_listing_given_up_to_stop_in_time_is_no_success() {
+    let place = Place::new();
+    let log_path = place.directory.path().join("log");
+    let log = || fs::read_to_string(&log_path).unwrap();
+    let mut command = getdata();
+    // Far more than is listed between the two signals.
+    command.arg("--data-dir").arg(place.data()).args(["--root", "/"]);
+    let mut child = command.stderr(File::create(&log_path).unwrap()).spawn().unwrap();
+    let claims = place.data().join(".pipe/1/getdata");
+    wait_until("it is at work", || !files(&claims).is_empty());
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    wait_until("it was told to stop", || log().contains("stopping on"));
+    kill_process(pid, Signal::STOP).unwrap();
+    // The time that it has to stop passes in its sleep.
+    thread::sleep(service::Shutdown::GRACE);
+    kill_process(pid, Signal::CONT).unwrap();
+    let status = child.wait().unwrap();
+    assert!(!status.success() && status.code().is_some(), "{status}: {}", log());
+    assert!(log().contains("gave up an unfinished listing"), "{}", log());
+    assert!(place.waiting().is_empty());
     place.assert_nothing_in_hand();
 }

@@ -99,26 +99,31 @@ pub(crate) fn assert_corpus(target: &str, check: fn(&[u8])) {
     }
 }
 
+/// Drops what is rejected, but for its measures.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    pub(crate) longest: usize,
+    pub(crate) all: u64,
+}
+
+impl Rejects for Pieces {
+    fn start(&mut self, _: u64, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.all += bytes.len() as u64;
+        self.longest = self.longest.max(bytes.len());
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Converts a line of so many bytes, all the same.
 pub(crate) fn assert_rejected_in_bounded_memory(convert: Conversion, byte: u8, length: u64) {
-    #[derive(Default)]
-    struct Pieces {
-        longest: usize,
-        all: u64,
-    }
-    impl Rejects for Pieces {
-        fn start(&mut self, _: u64, _: &str) -> io::Result<()> {
-            Ok(())
-        }
-        fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-            self.all += bytes.len() as u64;
-            self.longest = self.longest.max(bytes.len());
-            Ok(())
-        }
-        fn end(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let mut pieces = Pieces::default();
     let counts = convert(&mut io::repeat(byte).take(length), &mut io::sink(), &mut pieces).unwrap();
     assert_eq!(counts, Counts { ok: 0, rejected: 1 });

@@ -3,7 +3,8 @@ use std::io::{self, ErrorKind, Read};
 use proptest::prelude::*;
 
 use super::{Line, Lines};
-use crate::{BLOCK, MAX_LINE, Rejects};
+use crate::testing::{Outcome, Pieces};
+use crate::{BLOCK, MAX_LINE};
 
 /// A line as it came out: its number, offset, length, and its bytes unless it is too long.
 type Seen = (u64, u64, u64, Option<Vec<u8>>);
@@ -61,27 +62,6 @@ impl Read for Sips<'_> {
     }
 }
 
-#[derive(Default)]
-struct Kept {
-    lines: Vec<(u64, String, Vec<u8>)>,
-}
-
-impl Rejects for Kept {
-    fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
-        self.lines.push((line, reason.to_owned(), Vec::new()));
-        Ok(())
-    }
-
-    fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.lines.last_mut().unwrap().2.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 proptest! {
     #[test]
     fn lines_are_the_same_however_small_the_reads(
@@ -115,36 +95,23 @@ fn a_line_that_is_too_long_is_rejected_as_it_stands() {
     let long = input[6..].to_vec();
     input.extend_from_slice(b"\nlast");
     let mut lines = Lines::new(Sips::new(&input, vec![100_000]));
-    let mut rejects = Kept::default();
+    let mut rejects = Outcome::default();
     let mut numbers = Vec::new();
     while let Some(line) = lines.next_line_or_reject(&mut rejects).unwrap() {
         numbers.push(seen(&line).0);
     }
     assert_eq!(numbers, [1, 2, 3]);
-    assert!(rejects.lines == [(2, "longer than 1 MiB".to_owned(), long)]);
+    assert!(rejects.rejected == [(2, "longer than 1 MiB".to_owned(), long)]);
 }
 
 #[test]
 fn a_line_of_any_length_passes_in_bounded_memory() {
     const LENGTH: u64 = 300 << 20;
-    struct Dropping(usize);
-    impl Rejects for Dropping {
-        fn start(&mut self, _: u64, _: &str) -> io::Result<()> {
-            Ok(())
-        }
-        fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-            self.0 = self.0.max(bytes.len());
-            Ok(())
-        }
-        fn end(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let mut lines = Lines::new(io::repeat(b'x').take(LENGTH));
-    let mut rejects = Dropping(0);
+    let mut rejects = Pieces::default();
     let line = lines.next_line_or_reject(&mut rejects).unwrap();
     assert_eq!(line, Some(Line::TooLong { number: 1, offset: 0, length: LENGTH }));
-    assert!(rejects.0 <= 2 * MAX_LINE);
+    assert!(rejects.longest <= 2 * MAX_LINE);
     assert_eq!(lines.buffer.capacity(), 2 * MAX_LINE);
     assert_eq!(lines.next_line().unwrap(), None);
 }
