@@ -56,7 +56,7 @@ impl Journal {
     /// # Errors
     /// There is not, or the volume failed. What the journal holds is as it was.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), Error> {
-        let (has, needs) = (self.room, self.file.written + bytes);
+        let (has, needs) = (self.room, self.file.written.saturating_add(bytes));
         if needs > has {
             self.fenced(|file| file.reserve(has..needs), "reserve room in")?;
             self.room = needs;

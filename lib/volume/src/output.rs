@@ -7,7 +7,7 @@ use crate::error::{Context, Error};
 use crate::fs::NewFile;
 
 /// So many bytes are synced at once at most: the last sync of a large file would else take longer than a probe waits.
-const SYNC_EVERY: u64 = 64 << 20;
+pub(crate) const SYNC_EVERY: u64 = 64 << 20;
 
 /// A file of a batch's, unbuffered; it is made with the first write.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ impl Output {
     /// How many bytes were written.
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.unsynced
     }
 
     fn file(&mut self) -> Result<&mut NewFile, Error> {

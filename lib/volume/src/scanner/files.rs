@@ -1,5 +1,7 @@
 //! New files: looked at, claimed, and judged once more.
 
+use std::time::Instant;
+
 use tracing::warn;
 
 use super::Scanner;
@@ -8,6 +10,7 @@ use crate::claim::{Claim, Take};
 use crate::complete::{self, Completeness, StabilityCheck};
 use crate::error::Error;
 use crate::names::PublicName;
+use crate::self_test;
 
 /// What is remembered of a file from look to look.
 #[derive(Debug, Default)]
@@ -34,6 +37,23 @@ impl Scanner {
             }
         }
         Ok(None)
+    }
+
+    /// Reads the directory, or what is known of it.
+    fn scan(&mut self) -> Result<(), Error> {
+        self.queue = self.volume.with_names(self.input, |names| names.clone())?;
+        self.waiting = self.queue.len();
+        self.seen.retain(|name, _| self.queue.contains(name));
+        Ok(())
+    }
+
+    /// Reads the directory in case no event came, and tidies up what else nobody may have in hand.
+    fn rescan(&mut self, now: Instant) -> Result<(), Error> {
+        self.volume.forget_names();
+        self.scan()?;
+        self.scanned = Some(now);
+        self_test::clean_up(self.volume.root());
+        Ok(())
     }
 
     fn try_file(&mut self, name: &PublicName, pass: &mut Pass) -> Result<Option<Claim>, Error> {
