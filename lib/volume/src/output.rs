@@ -52,26 +52,23 @@ impl Output {
         self.sync()
     }
 
-    fn write_some(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let mut written = self.file()?.write(bytes);
-        while written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
-            written = self.file()?.write(bytes);
-        }
-        let written = written.act("write", &self.path)?;
-        self.written += written as u64;
-        self.unsynced += written as u64;
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file()?.write_all(bytes).act("write", &self.path)?;
+        self.written += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
         if self.unsynced >= SYNC_EVERY {
             self.unsynced = 0;
             self.file()?.sync_data().act("sync", &self.path)?;
         }
-        Ok(written)
+        Ok(())
     }
 }
 
 impl Write for Output {
     /// Its errors are the volume's, wrapped: see [`Error::unwrap_io`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_some(bytes).map_err(Error::into_io)
+        self.append(bytes).map_err(Error::into_io)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -10,6 +10,7 @@ use crate::names::ClaimName;
 use crate::take_over::{self, TakenOver};
 
 impl Scanner {
+    /// The first whose input's writer is done.
     pub(super) fn next_deferred(&mut self, pass: &mut Pass) -> Option<Claim> {
         let mut ready = None;
         for (mut claim, mut check) in std::mem::take(&mut self.deferred) {
@@ -98,19 +99,14 @@ impl Scanner {
         }
     }
 
-    pub(super) fn give_back(&mut self, claim: Claim, reason: &str, pass: &mut Pass) {
+    fn give_back(&mut self, claim: Claim, reason: &str, pass: &mut Pass) {
         warn!(batch = claim.id(), "given back: it {reason}");
         let id = claim.id();
         self.unless_failed(&id, claim.put_back(), pass);
     }
 
     /// A failure that concerns one claim only: it is tried again later, and others are tried before it is told.
-    pub(super) fn unless_failed<T>(
-        &mut self,
-        batch: &str,
-        result: Result<T, Error>,
-        pass: &mut Pass,
-    ) -> Option<T> {
+    fn unless_failed<T>(&mut self, batch: &str, result: Result<T, Error>, pass: &mut Pass) -> Option<T> {
         if result.as_ref().is_err_and(|error| !error.is_fenced()) {
             self.orphans.failed(batch, pass.now);
         }

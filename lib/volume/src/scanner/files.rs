@@ -85,42 +85,26 @@ impl Scanner {
     pub(super) fn take(
         &mut self,
         name: &PublicName,
-        mut seen: Seen,
+        seen: Seen,
         pass: &mut Pass,
     ) -> Result<Option<Claim>, Error> {
         let empty = pass.spare.take().map_or_else(|| Claim::create(&self.volume, self.spec), Ok)?;
-        let mut claim = match empty.take(self.input, name) {
-            Ok(Take::Taken(claim)) => claim,
-            Ok(Take::Gone(spare)) => {
-                pass.spare = Some(spare);
-                return Ok(None);
+        match empty.take(self.input, name) {
+            Ok(Take::Taken(claim)) => {
+                self.deferred.push((claim, seen.check));
+                return Ok(self.next_deferred(pass));
             }
+            Ok(Take::Gone(spare)) => pass.spare = Some(spare),
             Ok(Take::Refused(spare, error)) => {
                 pass.spare = Some(spare);
                 self.seen.insert(name.clone(), seen);
                 self.complain(name, format!("cannot be moved: {error}"));
-                return Ok(None);
             }
             // The next file may do: it is told if there is none.
             Err(error) => {
                 self.seen.insert(name.clone(), seen);
                 pass.unless_failed::<()>(Err(error));
-                return Ok(None);
             }
-        };
-        let id = claim.id();
-        let Some(look) = self.unless_failed(&id, claim.look_at_input(), pass) else { return Ok(None) };
-        match seen.check.judge(look, pass.now, self.settle) {
-            Completeness::Take(fingerprint) => {
-                claim.judged = Some(fingerprint);
-                return Ok(Some(claim));
-            }
-            Completeness::Wait { until } => {
-                pass.again(until);
-                self.deferred.push((claim, seen.check));
-            }
-            Completeness::Leave(reason) => self.give_back(claim, &reason, pass),
-            Completeness::Gone => drop(claim),
         }
         Ok(None)
     }

@@ -4,7 +4,7 @@
 //! free.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -60,6 +60,16 @@ fn a_file_goes_all_the_way_on_a_fuse_file_system() {
     assert!(!volume.is_local());
     fs::write(mount.below.path().join("listing.txt"), "x\n").unwrap();
     let mut scanner = scanner_on(&volume, Duration::ZERO);
+    let mut batch = take_ready(&mut scanner).begin().unwrap();
+    let mut journal = batch.create_journal(&mut |file| file.write_all(b"known"), 10_000).unwrap();
+    journal.append(b" and new").unwrap();
+    journal.reserve(20_000).unwrap();
+    let mut saved = String::new();
+    batch.journal().unwrap().unwrap().read_to_string(&mut saved).unwrap();
+    assert_eq!(saved.trim_end_matches('\0'), "known and new");
+    // FUSE keeps an open file under another name.
+    drop(journal);
+    batch.discard().unwrap();
     assert_eq!(drain(&mut scanner), 1);
     let Ok([published]) = <[_; 1]>::try_from(published_in(mount.below.path())) else {
         panic!("not one file")
