@@ -130,6 +130,7 @@ impl Scanner {
         }
         match next? {
             Some((taken, has_rested)) => {
+                pass.tell();
                 self.given += 1;
                 self.has_given_resting = has_rested;
                 Ok(Next::Taken(taken))

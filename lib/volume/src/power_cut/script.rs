@@ -50,7 +50,6 @@ impl Script {
             Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
             Script::new(&["."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
             Script::new(&["0."], vec![Program::Discard(0), Program::Stage(0)]),
-            Script::new(&["0."], vec![Program::Rest(0), Program::Stage(0)]),
             Script::delivered_by(Program::Discard(2)),
             Script::delivered_by(Program::Rest(2)),
             Script::taken_over(),

@@ -54,7 +54,9 @@ impl Scanner {
                 Some(TakenOver::Leftover(claim)) => self.tidy(claim, pass),
                 Some(TakenOver::Uncommitted(claim)) => {
                     info!(batch = claim.id(), "carrying on with a batch that its owner left");
-                    if let Some(claim) = self.judge_orphan(claim, pass) {
+                    // Its first owner judged the input complete, but may have died before it could look twice.
+                    self.deferred.push((claim, StabilityCheck::default()));
+                    if let Some(claim) = self.next_deferred(pass) {
                         return Ok(Some(Taken::Ready(claim)));
                     }
                 }
@@ -78,16 +80,6 @@ impl Scanner {
             pass.again(Some(due));
         }
         pass.now >= due
-    }
-
-    /// Its first owner judged the input complete, but may have died before it could look twice.
-    fn judge_orphan(&mut self, claim: Claim, pass: &mut Pass) -> Option<Claim> {
-        let look = self.unless_failed(&claim.id(), claim.look_at_input(), pass)?;
-        // Elsewhere the file's time may be that of another machine's clock.
-        let is_ours = self.volume.is_local();
-        let check = if is_ours { StabilityCheck::aged(&look, pass.now) } else { StabilityCheck::default() };
-        self.deferred.push((claim, check));
-        self.next_deferred(pass)
     }
 
     /// Removes a claim in which nothing is left; one that cannot be removed is not tried again.

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use volume::{Next, Taken, Volume};
+use volume::{Fallback, Next, Taken, Volume};
 
 use crate::support::*;
 
@@ -58,6 +58,7 @@ fn a_file_goes_all_the_way_on_a_fuse_file_system() {
     let Some(mount) = Mount::new() else { return };
     let volume = Volume::open(mount.root()).unwrap();
     assert!(!volume.is_local());
+    assert_eq!(volume.fallbacks(), [Fallback::OwnNames, Fallback::Settle]);
     fs::write(mount.below.path().join("listing.txt"), "x\n").unwrap();
     let mut scanner = scanner_on(&volume, Duration::ZERO);
     let mut batch = take_ready(&mut scanner).begin().unwrap();
