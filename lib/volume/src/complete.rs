@@ -7,7 +7,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::fs;
 use crate::lease::{self, Lease};
@@ -32,16 +32,6 @@ impl Fingerprint {
             seconds: metadata.mtime(),
             nanoseconds: metadata.mtime_nsec(),
         }
-    }
-
-    /// How long the file has stood still by its own time; nothing where clocks disagree.
-    fn age(&self) -> Duration {
-        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(self.seconds), u32::try_from(self.nanoseconds))
-        else {
-            return Duration::ZERO;
-        };
-        let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
-        modified.and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default()
     }
 
     /// Size and modification time in hexadecimal: the same for the same content, also after a restart.
@@ -136,13 +126,6 @@ pub(crate) struct StabilityCheck {
 }
 
 impl StabilityCheck {
-    /// One that began as long ago as the file was changed last, by its own time.
-    pub(crate) fn aged(look: &Look, now: Instant) -> Self {
-        let (Look::Written(fingerprint) | Look::Unknown(fingerprint)) = look else { return Self::default() };
-        let since = now.checked_sub(fingerprint.age()).unwrap_or(now);
-        StabilityCheck { since: Some((*fingerprint, since)) }
-    }
-
     /// Judges a look taken at `now`; `settle` is how long a file must stand still where the system can't tell.
     pub(crate) fn judge(&mut self, look: Look, now: Instant, settle: Duration) -> Completeness {
         let (fingerprint, needed) = match look {

@@ -1,7 +1,7 @@
 //! Failpoints: where tests end a process as if it were killed. Only debug builds have them.
 //!
-//! Each call of the protocol is one, named by what it does ([`FAILPOINTS`](crate::FAILPOINTS)) and where it is asked for;
-//! stages name others with [`failpoint`]. Two environment variables steer them:
+//! Each call of the protocol is one, named by what it does and where it is asked for; stages name others with
+//! [`failpoint`]. Two environment variables steer them:
 //!
 //! - `FAILPOINTS`, a file: each failpoint that the process passes is added to it, a line each: file, line, column, name.
 //! - `FAIL_AT`, a number: the process is killed at its failpoint of that number, counted from 1.

@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek as _, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -38,38 +38,21 @@ pub(crate) enum Call<'a> {
     RemoveDirectory(&'a Path),
 }
 
-/// What the protocol's failpoints are called: the acts of its calls.
-pub const FAILPOINTS: [&str; 11] = [
-    "create",
-    "write",
-    "mark complete",
-    "reserve",
-    "sync",
-    "sync data",
-    "sync directory",
-    "rename",
-    "unlink",
-    "make directory",
-    "remove directory",
-];
-
 impl Call<'_> {
-    /// What it does, as a verb.
+    /// What it does, as a verb: the failpoint's name.
     pub(crate) fn act(self) -> &'static str {
-        let index = match self {
-            Call::Create(_) => 0,
-            Call::Write(_) => 1,
-            Call::MarkComplete(_) => 2,
-            Call::Reserve(_) => 3,
-            Call::Sync(_) => 4,
-            Call::SyncData(_) => 5,
-            Call::SyncDirectory(_) => 6,
-            Call::Rename { .. } => 7,
-            Call::Unlink(_) => 8,
-            Call::MakeDirectory(_) => 9,
-            Call::RemoveDirectory(_) => 10,
-        };
-        FAILPOINTS[index]
+        match self {
+            Call::Create(_) => "create",
+            Call::Write(_) => "write",
+            Call::MarkComplete(_) => "mark complete",
+            Call::Reserve(_) => "reserve",
+            Call::Sync(_) | Call::SyncData(_) => "sync",
+            Call::SyncDirectory(_) => "sync directory",
+            Call::Rename { .. } => "rename",
+            Call::Unlink(_) => "unlink",
+            Call::MakeDirectory(_) => "make directory",
+            Call::RemoveDirectory(_) => "remove directory",
+        }
     }
 }
 
@@ -133,6 +116,11 @@ impl NewFile {
         })
     }
 
+    /// How much was written to it.
+    pub(crate) fn written(&self) -> io::Result<u64> {
+        (&self.0).stream_position()
+    }
+
     /// The open file, for what only looks at it or locks it.
     pub(crate) fn into_file(self) -> File {
         self.0
@@ -151,11 +139,10 @@ impl Write for NewFile {
 
 /// Where no room can be reserved it is used, which only a sync proves.
 fn fill_with_zeros(file: &File, bytes: Range<u64>) -> io::Result<()> {
-    let zeros = [0; 64 << 10];
-    let mut at = bytes.start;
-    while at < bytes.end {
+    let zeros = [0; 4096];
+    for at in bytes.clone().step_by(zeros.len()) {
         let length = zeros.len().min(usize::try_from(bytes.end - at).unwrap_or(usize::MAX));
-        at += file.write_at(&zeros[..length], at)? as u64;
+        file.write_all_at(&zeros[..length], at)?;
     }
     file.sync_data()
 }

@@ -27,7 +27,7 @@ pub struct Journal {
     /// The journals before this one, which count until it is durable.
     older: Vec<String>,
     is_durable: bool,
-    file: Counted,
+    file: NewFile,
     /// So many bytes have room, in all.
     room: u64,
 }
@@ -39,12 +39,13 @@ impl Journal {
     /// # Errors
     /// What was appended may be lost, and the journal can't be trusted with more: make a new one.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.write(bytes)?;
+        let path = self.path();
+        self.directory.fenced(self.file.write_all(bytes).act("write", &path))?;
         if self.is_durable {
-            return self.fenced(|file| file.sync_data(), "sync");
+            return self.directory.fenced(self.file.sync_data().act("sync", &path));
         }
-        self.fenced(NewFile::sync, "sync")?;
-        let (unfinished, path) = (self.path(), self.directory.join(&self.name));
+        self.directory.fenced(self.file.sync().act("sync", &path))?;
+        let (unfinished, path) = (path, self.directory.join(&self.name));
         self.directory.fenced(publish::rename(&unfinished, &path).act("rename", &unfinished))?;
         self.is_durable = true;
         self.directory.sync()?;
@@ -56,24 +57,13 @@ impl Journal {
     /// # Errors
     /// There is not, or the volume failed. What the journal holds is as it was.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), Error> {
-        let (has, needs) = (self.room, self.file.written + bytes);
+        let written = self.file.written().act("look at", &self.path())?;
+        let (has, needs) = (self.room.max(written), written.saturating_add(bytes));
         if needs > has {
-            self.fenced(|file| file.reserve(has..needs), "reserve room in")?;
+            self.directory.fenced(self.file.reserve(has..needs).act("reserve room in", &self.path()))?;
             self.room = needs;
         }
         Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.path();
-        let written = self.file.write_all(bytes).act("write", &path);
-        self.directory.fenced(written)?;
-        self.room = self.room.max(self.file.written);
-        Ok(())
-    }
-
-    fn fenced(&self, call: impl FnOnce(&NewFile) -> io::Result<()>, act: &'static str) -> Result<(), Error> {
-        self.directory.fenced(call(&self.file.file).act(act, &self.path()))
     }
 
     fn path(&self) -> PathBuf {
@@ -132,46 +122,16 @@ pub(crate) fn create(claim: &Claim, key: &str, write: Write<'_>, room: u64) -> R
     let name = format!("{JOURNAL}.{}.{number}", claim.name.generation);
     let unfinished = format!("{name}{UNFINISHED}");
     let path = claim.directory.join(&unfinished);
-    let file = claim.directory.fenced(NewFile::create(&path).act("create", &path))?;
-    let older = older.into_iter().map(|(_, file)| file).collect();
-    let directory = claim.directory.clone();
-    let file = Counted { file, written: 0 };
+    let mut file = claim.directory.fenced(NewFile::create(&path).act("create", &path))?;
+    let filled = file.write_all(&header(key)).and_then(|()| write(&mut file)).act("write", &path);
+    let (directory, older) = (claim.directory.clone(), older.into_iter().map(|(_, file)| file).collect());
     let mut journal = Journal { directory, name, older, is_durable: false, file, room: 0 };
-    let filled = journal.fill(key, write).and_then(|()| journal.reserve(room));
-    if filled.is_err() {
+    let made = claim.directory.fenced(filled).and_then(|()| journal.reserve(room));
+    if made.is_err() {
         // It would take room; it may also be gone with the claim.
         let _ = claim.directory.unlink(&unfinished);
     }
-    filled.map(|()| journal)
-}
-
-impl Journal {
-    fn fill(&mut self, key: &str, write: Write<'_>) -> Result<(), Error> {
-        self.write(&header(key))?;
-        let written = write(&mut self.file).act("write", &self.path());
-        self.directory.fenced(written)?;
-        self.room = self.file.written;
-        Ok(())
-    }
-}
-
-/// A file, and how much was written to it.
-#[derive(Debug)]
-struct Counted {
-    file: NewFile,
-    written: u64,
-}
-
-impl io::Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.written += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    made.map(|()| journal)
 }
 
 fn is_unfinished(file: &str) -> bool {

@@ -45,23 +45,3 @@ pub(crate) fn ignore_lease_breaks() {
     // SAFETY: SIG_IGN is a valid disposition and installs no handler.
     unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_refused_while_the_file_is_open_for_writing() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        let writer = File::create(&path).unwrap();
-        let reader = File::open(&path).unwrap();
-        if probe(&reader) == Lease::Unknown {
-            eprintln!("skipped: this file system has no leases");
-            return;
-        }
-        assert_eq!(probe(&reader), Lease::Writer);
-        drop(writer);
-        assert_eq!(probe(&reader), Lease::NoWriter);
-    }
-}

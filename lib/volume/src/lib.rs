@@ -57,7 +57,6 @@ pub use committed::{Committed, Published};
 pub use draft::{Draft, Recovered};
 pub use error::{Error, OpenError};
 pub use failpoint::failpoint;
-pub use fs::FAILPOINTS;
 pub use journal::Journal;
 pub use kept_names::Change;
 pub use output::Output;

@@ -7,7 +7,7 @@ use crate::error::{Context, Error};
 use crate::fs::NewFile;
 
 /// So many bytes are synced at once at most: the last sync of a large file would else take longer than a probe waits.
-const SYNC_EVERY: u64 = 64 << 20;
+pub(crate) const SYNC_EVERY: u64 = 64 << 20;
 
 /// A file of a batch's, unbuffered; it is made with the first write.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ impl Output {
     /// How many bytes were written.
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.unsynced
     }
 
     fn file(&mut self) -> Result<&mut NewFile, Error> {
@@ -47,26 +52,23 @@ impl Output {
         self.sync()
     }
 
-    fn write_some(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let mut written = self.file()?.write(bytes);
-        while written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
-            written = self.file()?.write(bytes);
-        }
-        let written = written.act("write", &self.path)?;
-        self.written += written as u64;
-        self.unsynced += written as u64;
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file()?.write_all(bytes).act("write", &self.path)?;
+        self.written += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
         if self.unsynced >= SYNC_EVERY {
             self.unsynced = 0;
             self.file()?.sync_data().act("sync", &self.path)?;
         }
-        Ok(written)
+        Ok(())
     }
 }
 
 impl Write for Output {
     /// Its errors are the volume's, wrapped: see [`Error::unwrap_io`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_some(bytes).map_err(Error::into_io)
+        self.append(bytes).map_err(Error::into_io)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -10,10 +10,10 @@
 //! - `POWER_CUTS`, a number: so many cuts are tried instead of some thousands.
 //! - `POWER_CUT_SEED`, a number: the first lifetime; without `POWER_CUTS` it is the only one.
 //!
-//! Layout: `disk.rs` the model, in the words of `change.rs`; `content.rs` what becomes of a file, `seed.rs` of anything;
+//! Layout: `disk.rs` the model, in the words of `change.rs`; `content.rs` what becomes of a file, `survival.rs` of anything;
 //! `directory.rs` a real directory for it; `machine.rs` all calls pass here; `site.rs` where they come from; `stages.rs` and
 //! `delivery.rs` the programs; `batch_file.rs` their files; `environment.rs` what no cut undoes; `promises.rs` what must hold;
-//! `run.rs` from one cut to the next; `lifetime.rs` lifetimes drawn by lot.
+//! `run.rs` from one cut to the next; `lifetime.rs` lifetimes drawn at random.
 
 mod batch_file;
 mod change;
@@ -29,9 +29,9 @@ mod promises;
 mod recorder;
 mod run;
 mod script;
-mod seed;
 mod site;
 mod stages;
+mod survival;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -124,6 +124,7 @@ impl Reasons {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::SYNC_EVERY;
     use crate::{Spec, Volume};
 
     const SPEC: Spec = Spec { name: "test", stem: "listing", input: Some("txt"), output: None };
@@ -150,6 +151,17 @@ mod tests {
         assert_eq!(reasons.lines().take(1_000).last(), Some("1000: expected a date"));
         let kinds: Vec<_> = reasons.lines().skip(1_000).collect();
         assert_eq!(kinds, ["75000 lines: expected a mode", "25000 lines: expected a date"]);
+    }
+
+    #[test]
+    fn what_is_rejected_is_synced_on_the_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let claim = Claim::create(&Volume::open(directory.path()).unwrap(), SPEC).unwrap();
+        let (mut files, piece) = (RejectFiles::new(&claim), vec![b'x'; 1 << 20]);
+        for _ in 0..(SYNC_EVERY >> 20) + 1 {
+            files.piece(&piece).unwrap();
+        }
+        assert!(files.lines.get_ref().unsynced() < SYNC_EVERY);
     }
 
     #[test]

@@ -111,7 +111,10 @@ impl Names {
 
     /// `None` where it was taken for a dead one's.
     fn try_all(&self) -> Tried<Option<Abilities>> {
-        let Some(lock) = self.try_lock()? else { return Ok(None) };
+        let lock = self.create_lock()?;
+        if !self.try_lock(&lock)? {
+            return Ok(None);
+        }
         let file = self.try_renames()?;
         let is_local = fs::is_local(&self.home).map_err(|e| ("tell its file system", e))?;
         // This kernel may grant a lease on a file that another machine writes.
@@ -121,21 +124,23 @@ impl Names {
         Ok(Some(Abilities { no_replace, leases, is_local }))
     }
 
-    /// Creates and locks a file; a second lock must be refused.
-    fn try_lock(&self) -> Tried<Option<File>> {
+    fn create_lock(&self) -> Tried<File> {
         fs::make_directory(&self.before).map_err(|e| ("make directories in it", e))?;
-        let path = self.before.join("lock");
-        let lock = NewFile::create(&path).map_err(|e| ("create files", e))?.into_file();
-        let act = "lock files";
-        if !fs::try_lock(&lock).map_err(|e| (act, e))? || !fs::is_named(&lock, &path) {
-            return Ok(None);
+        Ok(NewFile::create(&self.before.join("lock")).map_err(|e| ("create files", e))?.into_file())
+    }
+
+    /// Locks the file, unless whoever cleans up was faster; a second lock must be refused.
+    fn try_lock(&self, lock: &File) -> Tried<bool> {
+        let (act, path) = ("lock files", self.before.join("lock"));
+        if !fs::try_lock(lock).map_err(|e| (act, e))? || !fs::is_named(lock, &path) {
+            return Ok(false);
         }
         let other = fs::open_lock(&path).map_err(|e| (act, e))?;
         if fs::try_lock(&other).map_err(|e| (act, e))? {
             return Err((act, io::Error::other("two owners got the same lock")));
         }
         fs::sync_directory(&self.home).map_err(|e| ("sync directories", e))?;
-        Ok(Some(lock))
+        Ok(true)
     }
 
     /// Renames the directory that holds the locked open file, then a file between the three directories.
@@ -238,7 +243,7 @@ mod tests {
             [&mut || _ = run(directory.path()).unwrap(), &mut || _ = scanner.next(Instant::now()).unwrap()];
         for clean_up in clean_ups {
             let killed = Names::new(directory.path(), Uuid::now_v7().to_string().as_ref());
-            drop(killed.try_lock().unwrap().unwrap());
+            killed.create_lock().unwrap();
             std::fs::write(killed.before.join("file"), "").unwrap();
             std::fs::write(&killed.in_rejected, "").unwrap();
             clean_up();
@@ -248,20 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn replicas_that_clean_up_keep_none_from_starting() {
+    fn a_test_that_was_cleaned_up_before_it_had_its_lock_is_begun_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let done = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    clean_up(directory.path());
-                }
-            });
-            for _ in 0..50 {
-                run(directory.path()).unwrap();
-            }
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
-        });
+        run(directory.path()).unwrap();
+        let names = Names::new(directory.path(), Uuid::now_v7().to_string().as_ref());
+        let lock = names.create_lock().unwrap();
+        clean_up(directory.path());
+        assert!(!names.try_lock(&lock).unwrap());
     }
 
     #[test]
@@ -291,7 +289,8 @@ mod tests {
             Names::new(directory.path(), Uuid::now_v7().to_string().as_ref()),
         );
         make_directories(directory.path(), &young.before).unwrap();
-        let lock = locked.try_lock().unwrap().unwrap();
+        let lock = locked.create_lock().unwrap();
+        assert!(locked.try_lock(&lock).unwrap());
         run(directory.path()).unwrap();
         assert!(locked.before.join("lock").exists() && young.before.exists());
         drop(lock);

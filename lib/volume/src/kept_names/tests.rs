@@ -236,6 +236,11 @@ impl Late {
         let (format, parsed) = names.next().unwrap();
         kept.renaming(format, &parsed, || {
             self.tell(kept, before);
+            if before == 0 {
+                // Another looks, and has to read the directory.
+                kept.forget();
+                known(kept);
+            }
             make(self, name);
             self.tell(kept, after);
             self.assert_knows_what_is_published(kept);

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::seed::Seed;
+use super::survival::Survival;
 
 /// What is lost or garbled at once. Files are small here, and so are their blocks.
 const BLOCK: usize = 8;
@@ -42,16 +42,16 @@ impl Content {
     }
 
     /// What a power cut leaves of `self`, of which `synced` is durable.
-    pub(super) fn cut(&self, synced: &Content, seed: &mut Seed) -> Content {
+    pub(super) fn cut(&self, synced: &Content, survival: &mut Survival) -> Content {
         if self == synced {
             return synced.clone();
         }
-        let kept = seed.keeps();
-        match (kept, seed.tears()) {
+        let kept = survival.keeps();
+        match (kept, survival.tears()) {
             (true, _) => self.clone(),
             // The size is kept and the bytes are not: so file systems do that allocate late.
             (false, false) => Content { bytes: self.with_holes(synced), ..self.clone() },
-            (false, true) => self.torn(synced, seed),
+            (false, true) => self.torn(synced, survival),
         }
     }
 
@@ -63,27 +63,27 @@ impl Content {
 
     /// Any size in between, and each block as it was written, as it was before, or garbage where the two differ; mode and
     /// time are kept or not.
-    fn torn(&self, synced: &Content, seed: &mut Seed) -> Content {
+    fn torn(&self, synced: &Content, survival: &mut Survival) -> Content {
         let (least, most) = (synced.bytes.len(), self.bytes.len());
-        let length = match seed.rng.u8(..3) {
+        let length = match survival.rng.u8(..3) {
             0 => least,
             1 => most,
-            _ => seed.rng.usize(least..=most),
+            _ => survival.rng.usize(least..=most),
         };
         let before = self.with_holes(synced);
         let mut bytes = self.bytes[..length].to_vec();
         for (block, before) in bytes.chunks_mut(BLOCK).zip(before.chunks(BLOCK)) {
-            match seed.rng.u8(..3) {
+            match survival.rng.u8(..3) {
                 0 => {}
                 1 => block.copy_from_slice(&before[..block.len()]),
                 _ => {
                     let differ = block.iter_mut().zip(before).filter(|(byte, before)| *byte != *before);
-                    differ.for_each(|(byte, _)| *byte = seed.rng.u8(..));
+                    differ.for_each(|(byte, _)| *byte = survival.rng.u8(..));
                 }
             }
         }
-        let mode = if seed.rng.bool() { self.mode } else { synced.mode };
-        let modified = if seed.rng.bool() { self.modified } else { synced.modified };
+        let mode = if survival.rng.bool() { self.mode } else { synced.mode };
+        let modified = if survival.rng.bool() { self.modified } else { synced.modified };
         Content { bytes, mode, modified }
     }
 }

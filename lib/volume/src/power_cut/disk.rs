@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::change::{Change, Move, Node, Place, ROOT, Rule};
 use super::content::Content;
-use super::seed::Seed;
+use super::survival::Survival;
 
 /// What a disk holds.
 #[derive(Debug, Clone)]
@@ -116,15 +116,15 @@ impl Disk {
     }
 
     /// What a power cut leaves of it.
-    pub(super) fn cut(mut self, seed: &mut Seed) -> Self {
+    pub(super) fn cut(mut self, survival: &mut Survival) -> Self {
         for change in std::mem::take(&mut self.pending) {
-            if seed.keeps() {
+            if survival.keeps() {
                 self.settle(change);
             }
         }
         for state in self.nodes.iter_mut().filter(|state| state.place.is_some()) {
             if let Some(file) = &mut state.file {
-                file.synced = file.now.cut(&file.synced, seed);
+                file.synced = file.now.cut(&file.synced, survival);
                 file.now = file.synced.clone();
             }
         }

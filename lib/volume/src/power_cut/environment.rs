@@ -36,7 +36,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Does a event; the error says which promise it breaks.
+    /// Applies one; the error says which promise it breaks.
     pub(super) fn apply(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::PutIn(file) | Event::Published(file) => {

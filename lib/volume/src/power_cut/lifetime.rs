@@ -1,4 +1,4 @@
-//! Lifetimes of the volume, drawn by lot: programs come and go, are killed, robbed and lied to, and the power is cut.
+//! Lifetimes of the volume, drawn at random: programs come and go, are killed, robbed and lied to, and the power is cut.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use super::change::Rule;
 use super::machine;
 use super::recorder::{Fault, Faults};
 use super::run::{Run, State};
-use super::seed::Seed;
 use super::stages::{Abilities, Program, STAGES};
+use super::survival::Survival;
 
 /// What the lines of a file come to.
 const FATES: [&str; 8] = [".", "..", ".0.1.2", "0", "2.", ".....", ".1", "..2..2"];
@@ -32,7 +32,7 @@ impl Lifetime {
         Lifetime { rng: Rng::with_seed(seed), files: 0, cuts: 0 }
     }
 
-    /// Lifetimes it. The error says which promise was broken.
+    /// Lives it. The error says which promise was broken.
     pub(super) fn live(&mut self, rule: Rule) -> Result<(), String> {
         let first = self.first_run(rule)?;
         for _ in 0..CUTS {
@@ -57,7 +57,7 @@ impl Lifetime {
         let (calls, last) = (&run.machine.calls, run.machine.events.len());
         let call = if self.rng.u8(..8) > 0 { self.rng.choice(calls) } else { None };
         let events = call.map_or(last, |call| call.events);
-        run.cut(events, &mut Seed::draw(&mut self.rng))
+        run.cut(events, &mut Survival::draw(&mut self.rng))
     }
 
     fn run(&mut self, state: &State) -> Result<Run, String> {

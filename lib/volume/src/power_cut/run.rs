@@ -11,9 +11,9 @@ use super::environment::{Environment, Event};
 use super::machine;
 use super::promises;
 use super::recorder::{Faults, Machine, Recorded};
-use super::seed::{How, Seed};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
+use super::survival::{How, Survival};
 
 /// What there is when the power comes back.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ impl State {
 
 impl Run {
     /// What is left of it where the power is cut after so many events.
-    pub(super) fn cut(&self, events: usize, seed: &mut Seed) -> Result<State, String> {
+    pub(super) fn cut(&self, events: usize, survival: &mut Survival) -> Result<State, String> {
         let State { mut disk, mut environment, abilities } = self.start.clone();
         for event in &self.machine.events[..events] {
             match event.clone() {
@@ -86,13 +86,13 @@ impl Run {
                 Recorded::Environment(event) => environment.apply(event)?,
             }
         }
-        let disk = disk.cut(seed);
+        let disk = disk.cut(survival);
         promises::are_kept_at_any_time(&disk, &environment)?;
         Ok(State { disk, environment, abilities })
     }
 
     /// What is there in the end, without a power cut.
     pub(super) fn end(&self) -> Result<State, String> {
-        self.cut(self.machine.events.len(), &mut Seed::new(How::Everything))
+        self.cut(self.machine.events.len(), &mut Survival::new(How::Everything))
     }
 }

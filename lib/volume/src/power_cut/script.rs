@@ -5,9 +5,9 @@ use super::change::Rule;
 use super::machine;
 use super::recorder::{Fault, Faults, Noted};
 use super::run::{Run, State};
-use super::seed::{How, Seed};
 use super::site::Site;
 use super::stages::{Abilities, Program, STAGES};
+use super::survival::{How, Survival};
 
 /// Programs that run one after the other, from the same start.
 pub(super) struct Script {
@@ -50,7 +50,6 @@ impl Script {
             Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
             Script::new(&["."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
             Script::new(&["0."], vec![Program::Discard(0), Program::Stage(0)]),
-            Script::new(&["0."], vec![Program::Rest(0), Program::Stage(0)]),
             Script::delivered_by(Program::Discard(2)),
             Script::delivered_by(Program::Rest(2)),
             Script::taken_over(),
@@ -153,10 +152,10 @@ fn cut_at_each(run: &Run, calls: &[Noted], left_out: Option<&Site>) -> Result<()
 /// Cuts the power once for each of the ways that differ in one change from all or nothing.
 fn cut_at(run: &Run, events: usize, left_out: Option<&Site>) -> Result<(), String> {
     let cut = |how| {
-        let mut seed = Seed::new(how);
-        let state = run.cut(events, &mut seed).map_err(|error| format!("{how:?}: {error}"))?;
+        let mut survival = Survival::new(how);
+        let state = run.cut(events, &mut survival).map_err(|error| format!("{how:?}: {error}"))?;
         state.finish(left_out).map_err(|error| format!("{how:?}: {error}"))?;
-        Ok::<_, String>(seed.asked())
+        Ok::<_, String>(survival.asked())
     };
     cut(How::Nothing)?;
     let changes = cut(How::Everything)?;

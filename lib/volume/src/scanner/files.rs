@@ -1,5 +1,7 @@
 //! New files: looked at, claimed, and judged once more.
 
+use std::time::Instant;
+
 use tracing::warn;
 
 use super::Scanner;
@@ -8,6 +10,7 @@ use crate::claim::{Claim, Take};
 use crate::complete::{self, Completeness, StabilityCheck};
 use crate::error::Error;
 use crate::names::PublicName;
+use crate::self_test;
 
 /// What is remembered of a file from look to look.
 #[derive(Debug, Default)]
@@ -34,6 +37,23 @@ impl Scanner {
             }
         }
         Ok(None)
+    }
+
+    /// Reads the directory, or what is known of it.
+    fn scan(&mut self) -> Result<(), Error> {
+        self.queue = self.volume.with_names(self.input, |names| names.clone())?;
+        self.waiting = self.queue.len();
+        self.seen.retain(|name, _| self.queue.contains(name));
+        Ok(())
+    }
+
+    /// Reads the directory in case no event came, and tidies up what else nobody may have in hand.
+    fn rescan(&mut self, now: Instant) -> Result<(), Error> {
+        self.volume.forget_names();
+        self.scan()?;
+        self.scanned = Some(now);
+        self_test::clean_up(self.volume.root());
+        Ok(())
     }
 
     fn try_file(&mut self, name: &PublicName, pass: &mut Pass) -> Result<Option<Claim>, Error> {
@@ -65,42 +85,26 @@ impl Scanner {
     pub(super) fn take(
         &mut self,
         name: &PublicName,
-        mut seen: Seen,
+        seen: Seen,
         pass: &mut Pass,
     ) -> Result<Option<Claim>, Error> {
         let empty = pass.spare.take().map_or_else(|| Claim::create(&self.volume, self.spec), Ok)?;
-        let mut claim = match empty.take(self.input, name) {
-            Ok(Take::Taken(claim)) => claim,
-            Ok(Take::Gone(spare)) => {
-                pass.spare = Some(spare);
-                return Ok(None);
+        match empty.take(self.input, name) {
+            Ok(Take::Taken(claim)) => {
+                self.deferred.push((claim, seen.check));
+                return Ok(self.next_deferred(pass));
             }
+            Ok(Take::Gone(spare)) => pass.spare = Some(spare),
             Ok(Take::Refused(spare, error)) => {
                 pass.spare = Some(spare);
                 self.seen.insert(name.clone(), seen);
                 self.complain(name, format!("cannot be moved: {error}"));
-                return Ok(None);
             }
             // The next file may do: it is told if there is none.
             Err(error) => {
                 self.seen.insert(name.clone(), seen);
                 pass.unless_failed::<()>(Err(error));
-                return Ok(None);
             }
-        };
-        let id = claim.id();
-        let Some(look) = self.unless_failed(&id, claim.look_at_input(), pass) else { return Ok(None) };
-        match seen.check.judge(look, pass.now, self.settle) {
-            Completeness::Take(fingerprint) => {
-                claim.judged = Some(fingerprint);
-                return Ok(Some(claim));
-            }
-            Completeness::Wait { until } => {
-                pass.again(until);
-                self.deferred.push((claim, seen.check));
-            }
-            Completeness::Leave(reason) => self.give_back(claim, &reason, pass),
-            Completeness::Gone => drop(claim),
         }
         Ok(None)
     }

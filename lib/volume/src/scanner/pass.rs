@@ -18,6 +18,10 @@ pub(super) struct Pass {
     pub(super) spare: Option<Claim>,
 }
 
+fn pass_over(error: &Error) {
+    warn!(error = error as &dyn std::error::Error, "passed over");
+}
+
 impl Pass {
     pub(super) fn new(now: Instant) -> Self {
         Pass { now, again: None, failed: None, spare: None }
@@ -31,10 +35,16 @@ impl Pass {
         match result {
             Ok(value) => return Some(value),
             Err(error) if error.is_fenced() => warn!("{error}"),
-            // Told by whoever asked, if nothing else can be taken.
             Err(error) if self.failed.is_none() => self.failed = Some(error),
-            Err(error) => warn!(error = &error as &dyn std::error::Error, "passed over"),
+            Err(error) => pass_over(&error),
         }
         None
+    }
+
+    /// Tells of a failure that nobody else is told of, since something could be taken all the same.
+    pub(super) fn tell(self) {
+        if let Some(error) = self.failed {
+            pass_over(&error);
+        }
     }
 }

@@ -4,13 +4,13 @@
 //! free.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use volume::{Next, Taken, Volume};
+use volume::{Fallback, Next, Taken, Volume};
 
 use crate::support::*;
 
@@ -58,8 +58,19 @@ fn a_file_goes_all_the_way_on_a_fuse_file_system() {
     let Some(mount) = Mount::new() else { return };
     let volume = Volume::open(mount.root()).unwrap();
     assert!(!volume.is_local());
+    assert_eq!(volume.fallbacks(), [Fallback::OwnNames, Fallback::Settle]);
     fs::write(mount.below.path().join("listing.txt"), "x\n").unwrap();
     let mut scanner = scanner_on(&volume, Duration::ZERO);
+    let mut batch = take_ready(&mut scanner).begin().unwrap();
+    let mut journal = batch.create_journal(&mut |file| file.write_all(b"known"), 10_000).unwrap();
+    journal.append(b" and new").unwrap();
+    journal.reserve(20_000).unwrap();
+    let mut saved = String::new();
+    batch.journal().unwrap().unwrap().read_to_string(&mut saved).unwrap();
+    assert_eq!(saved.trim_end_matches('\0'), "known and new");
+    // FUSE keeps an open file under another name.
+    drop(journal);
+    batch.discard().unwrap();
     assert_eq!(drain(&mut scanner), 1);
     let Ok([published]) = <[_; 1]>::try_from(published_in(mount.below.path())) else {
         panic!("not one file")

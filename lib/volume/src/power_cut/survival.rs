@@ -2,9 +2,9 @@
 
 use fastrand::Rng;
 
-/// One cut's seed. It is asked about one change after the other.
+/// What survives one cut: it is asked about one change after the other.
 #[derive(Debug)]
-pub(super) struct Seed {
+pub(super) struct Survival {
     how: How,
     asked: usize,
     pub(super) rng: Rng,
@@ -25,15 +25,15 @@ pub(super) enum How {
     Chance(u8),
 }
 
-impl Seed {
+impl Survival {
     pub(super) fn new(how: How) -> Self {
-        Seed { how, asked: 0, rng: Rng::with_seed(0) }
+        Survival { how, asked: 0, rng: Rng::with_seed(0) }
     }
 
     /// Draws any subset; those that keep nearly nothing or nearly everything more often than chance would.
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let chance = [0, 1, 4, 4, 7, 8][rng.usize(..6)];
-        Seed { how: How::Chance(chance), asked: 0, rng: rng.fork() }
+        Survival { how: How::Chance(chance), asked: 0, rng: rng.fork() }
     }
 
     /// Whether the next change is kept.
