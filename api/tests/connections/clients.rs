@@ -37,16 +37,6 @@ async fn who_drips_a_head_is_dropped() {
 }
 
 #[tokio::test]
-async fn who_drips_the_head_of_a_further_request_is_dropped() {
-    let server = Server::with_limits(Limits { idle: SHORT, ..PATIENT }).await;
-    let mut slow = server.connect().await;
-    slow.send("GET / HTTP/1.1\r\n\r\n").await;
-    slow.reply().await;
-    slow.send("GET / HTTP/1.1\r\nx: ").await;
-    drip(&mut slow).await;
-}
-
-#[tokio::test]
 async fn who_drips_a_body_is_dropped() {
     let server = Server::with_limits(Limits { idle: SHORT, request: SHORT, ..PATIENT }).await;
     let mut slow = server.connect().await;

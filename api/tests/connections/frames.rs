@@ -86,13 +86,6 @@ async fn who_is_idle_for_too_long_is_told_what_was_taken() {
 }
 
 #[tokio::test]
-async fn what_only_begins_like_a_preface_is_http_1() {
-    let server = Server::with_limits(PATIENT).await;
-    let reply = server.ask("PRI * HTTP/1.1\r\nconnection: close\r\n\r\n").await;
-    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
-}
-
-#[tokio::test]
 async fn ten_thousand_rapid_resets_harm_nobody() {
     let server = Server::with_limits(PATIENT).await;
     let mut client = greet(&server).await;
@@ -164,21 +157,4 @@ async fn who_never_reads_is_dropped_whatever_it_sends() {
         timeout(AGES, sending).await.expect("the server closes the connection");
     }
     server.assert_serves().await;
-}
-
-#[tokio::test]
-async fn hundreds_of_half_requests_stop_nobody() {
-    let server = Server::with_limits(PATIENT).await;
-    let mut half = Vec::new();
-    for _ in 0..50 {
-        let mut client = greet(&server).await;
-        let open = |number: u32| frame(HEADERS, END_HEADERS, 2 * number + 1, POST);
-        client.send((0..100).flat_map(open).collect::<Vec<_>>()).await;
-        half.push(client);
-    }
-    server.assert_serves().await;
-    for client in &mut half {
-        client.send(frame(DATA, END_STREAM, 199, b"{}")).await;
-        assert_eq!(next(client, DATA).await.unwrap().0, 199);
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{self, Connection, ResponseFuture, SendRequest};
-use h2::{Error, Reason, SendStream};
+use h2::{Error, SendStream};
 use http::{Method, Request, Response, StatusCode};
 use service::{Limits, Shutdown};
 use tokio::net::TcpStream;
@@ -168,19 +168,6 @@ async fn a_thousand_requests_at_once_are_all_answered() {
     }
     for asked in asked {
         assert_ok(&asked.await.unwrap());
-    }
-}
-
-#[tokio::test]
-async fn clients_of_both_versions_are_served_side_by_side() {
-    let server = Server::start().await;
-    let (one, other) = (Client::connect(&server).await, Client::connect(&server).await);
-    let mut old = server.connect().await;
-    for _ in 0..10 {
-        one.assert_serves().await;
-        old.send("GET / HTTP/1.1\r\n\r\n").await;
-        other.assert_serves().await;
-        assert!(old.reply().await.ends_with(OK_BODY));
     }
 }
 

@@ -45,14 +45,6 @@ async fn connect_gets_the_answer_through_its_tunnel() {
 }
 
 #[tokio::test]
-async fn http_1_0_is_answered_too() {
-    let server = Server::start().await;
-    let reply = server.ask("GET / HTTP/1.0\r\n\r\n").await;
-    assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
-    assert_eq!(body(&reply), OK_BODY);
-}
-
-#[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
     let server = Server::start().await;
     let mut client = server.connect().await;
@@ -67,25 +59,6 @@ async fn a_connection_serves_one_request_after_the_other() {
     let counted = server.context.metrics.gather();
     assert_eq!(counted[0].name(), "api_requests_total");
     assert_eq!(counted[0].get_metric()[0].get_counter().get_value(), 3.0);
-}
-
-#[tokio::test]
-async fn requests_in_one_packet_are_all_answered() {
-    let server = Server::start().await;
-    let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\ntrailer: x\r\n\r\n";
-    let last = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
-    let replies = server.ask(&format!("{chunked}{chunked}{last}")).await;
-    assert_eq!(replies.matches(OK_BODY).count(), 3, "{replies}");
-}
-
-#[tokio::test]
-async fn who_expects_a_continue_gets_it() {
-    let server = Server::start().await;
-    let mut client = server.connect().await;
-    client.send("POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").await;
-    assert!(client.reply().await.starts_with("HTTP/1.1 100 "));
-    client.send("{}").await;
-    assert_ok(&client.reply().await);
 }
 
 #[tokio::test]

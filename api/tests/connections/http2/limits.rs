@@ -29,19 +29,6 @@ async fn a_body_announced_too_long_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn who_takes_a_request_back_harms_no_other() {
-    let server = Server::start().await;
-    let client = Client::connect(&server).await;
-    for _ in 0..500 {
-        let (response, mut stream) = client.begin().await;
-        stream.send_data(Bytes::from_static(b"half"), false).unwrap();
-        stream.send_reset(Reason::CANCEL);
-        drop(response);
-        client.assert_serves().await;
-    }
-}
-
-#[tokio::test]
 async fn headers_beyond_the_limit_are_refused_and_the_connection_goes_on() {
     let server = Server::start().await;
     let client = Client::connect(&server).await;
