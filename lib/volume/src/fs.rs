@@ -79,15 +79,18 @@ impl NewFile {
         })
     }
 
-    /// Makes sure that there is room for these bytes, which are behind all that was written: they are zero then.
+    /// Makes sure that there is room for these bytes, which are behind all that was written: on some file systems they
+    /// are zero then.
     #[track_caller]
     pub(crate) fn reserve(&self, bytes: Range<u64>) -> io::Result<()> {
         step(Call::Reserve(&self.0), || {
-            let Range { start, end } = bytes;
-            match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), start, end - start) {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => fill_with_zeros(&self.0, bytes),
-                done => Ok(done?),
+            for how in [FallocateFlags::KEEP_SIZE, FallocateFlags::empty()] {
+                match rustix::fs::fallocate(&self.0, how, bytes.start, bytes.end - bytes.start) {
+                    Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+                    done => return Ok(done?),
+                }
             }
+            fill_with_zeros(&self.0, bytes)
         })
     }
 
