@@ -41,7 +41,10 @@ fn a_document_that_is_always_answered_500_lets_every_later_file_through() {
     let running = Running::start(&mut stage("json-to-api", data.path(), &["--api-url", &api.url()]));
     for number in 1..=5 {
         data.put(&format!("listing-{number}.json"), format!("{{\"n\":\"{number}\"}}\n"));
-        wait_for("a file behind it", || (good(&api.posts()).len() == 3 + number).then_some(()));
+        wait_for("a file behind it", || {
+            assert!(running.log().len() < 1 << 20, "it says so again and again: {}", &running.log()[..2_000]);
+            (good(&api.posts()).len() == 3 + number).then_some(())
+        });
     }
     wait_for("a batch that rests", || {
         running.metric(RESTING).is_some_and(|resting| resting >= 1.0).then_some(())
