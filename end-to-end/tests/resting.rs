@@ -31,6 +31,11 @@ fn good(posts: &[Post]) -> BTreeSet<&[u8]> {
     posts.iter().map(|post| post.body.as_slice()).filter(|body| !ends_with_poison(body)).collect()
 }
 
+/// A batch that rests is named, but not again and again.
+fn assert_is_short(log: &str) {
+    assert!(log.len() < 1 << 20, "{} bytes, which begin with {}", log.len(), log.get(..2_000).unwrap_or(log));
+}
+
 #[test]
 fn a_document_that_is_always_answered_500_lets_every_later_file_through() {
     let (api, is_well) = sick_api(500, ends_with_poison);
@@ -41,14 +46,21 @@ fn a_document_that_is_always_answered_500_lets_every_later_file_through() {
     let running = Running::start(&mut stage("json-to-api", data.path(), &["--api-url", &api.url()]));
     for number in 1..=5 {
         data.put(&format!("listing-{number}.json"), format!("{{\"n\":\"{number}\"}}\n"));
-        wait_for("a file behind it", || (good(&api.posts()).len() == 3 + number).then_some(()));
+        wait_for("a file behind it", || {
+            assert_is_short(&running.log());
+            (good(&api.posts()).len() == 3 + number).then_some(())
+        });
     }
     wait_for("a batch that rests", || {
+        assert_is_short(&running.log());
         running.metric(RESTING).is_some_and(|resting| resting >= 1.0).then_some(())
     });
     assert_eq!(running.ask("/readyz").0, 200, "{}", running.ask("/readyz").1);
     is_well.store(true, Ordering::SeqCst);
-    wait_for("the end of the batch", || data.in_hand().is_empty().then_some(()));
+    wait_for("the end of both batches", || {
+        assert_is_short(&running.log());
+        data.in_hand().is_empty().then_some(())
+    });
     wait_for("no batch that rests", || (running.metric(RESTING) == Some(0.0)).then_some(()));
     running.stop();
     let mut keys: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();

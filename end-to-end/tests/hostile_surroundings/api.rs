@@ -53,8 +53,8 @@ fn hostile() -> [Hostile; 6] {
         (|| reply("404 forged", "", FORGED), "answered 404 Not Found: no\\r\\n"),
         (|| reply("422 forged", "", FORGED), "answered 422 Unprocessable Entity: no\\r\\n"),
         (|| reply("200 OK", "", FORGED), "batch done"),
-        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "a document is tried again"),
-        (|| Reply::Raw(FORGED.into()), "a document is tried again"),
+        (|| reply("503 \u{1b}[31m", "x: \u{1b}[31m\r\n", FORGED), "batch done"),
+        (|| Reply::Raw(FORGED.into()), "batch done"),
     ]
 }
 
