@@ -122,6 +122,8 @@ pub(crate) struct Run<'a> {
     pub(crate) saving: Option<Saving>,
     /// Saves wait for the output no longer.
     pub(crate) hurry: CancellationToken,
+    /// The volume has no room for the progress of further documents: none is sent, and what is in flight is waited for.
+    pub(crate) full: Option<volume::Error>,
     is_stopping: bool,
     refreshed: Instant,
 }
@@ -139,6 +141,7 @@ enum End {
     Done,
     Resting { until: Instant },
     Released,
+    Failed(volume::Error),
 }
 
 impl<'a> Run<'a> {
@@ -164,6 +167,7 @@ impl<'a> Run<'a> {
             bytes_in_flight: 0,
             saving: None,
             hurry: CancellationToken::new(),
+            full: None,
             is_stopping: false,
             refreshed: now,
         }
@@ -185,6 +189,7 @@ impl<'a> Run<'a> {
             Ok(End::Done) => self.reject(),
             Ok(End::Resting { until }) => self.save_now().map(|()| Outcome::Resting { until }),
             Ok(End::Released) => self.save_now().and(Err(ProcessError::Released)),
+            Ok(End::Failed(error)) => self.save_now().and(Err(error.into())),
             Err(ProcessError::Volume(error)) if error.is_fenced() => Err(error.into()),
             Err(error) => {
                 // What was answered is saved all the same, where it can be.
@@ -236,6 +241,9 @@ impl<'a> Run<'a> {
         if self.work.is_done() {
             return Some(End::Done);
         }
+        if let Some(error) = self.full.take() {
+            return Some(End::Failed(error));
+        }
         let until = self.work.only_waits_until()?;
         let may_rest = self.tools.concurrency > 1 && self.turn.others_wait();
         may_rest.then_some(End::Resting { until })
@@ -279,6 +287,7 @@ impl<'a> Run<'a> {
         let saving = self.saving.as_ref().map_or(0, |saving| saving.sent);
         let concurrency = usize::from(self.tools.concurrency);
         !self.is_stopping
+            && self.full.is_none()
             && self.in_flight.len() < concurrency
             && self.in_flight.len() + self.work.unsaved.sent + saving < MAX_UNSAVED
             && (concurrency > 1 || self.work.paused.is_empty())

@@ -30,7 +30,9 @@ pub(crate) struct Saving {
 pub(crate) struct Saved {
     journal: Journal,
     increment: Increment,
-    outcome: Result<(), volume::Error>,
+    appended: Result<(), volume::Error>,
+    /// Whether there is room for what will be sent from now on; for what was sent until now there is.
+    reserved: Result<(), volume::Error>,
 }
 
 impl Run<'_> {
@@ -55,8 +57,9 @@ impl Run<'_> {
             appends.store(true, Ordering::Relaxed);
             // The volume may take its time: meanwhile the claim must be looked at.
             let append = tokio::task::spawn_blocking(move || {
-                let outcome = append(&mut journal, &increment).and_then(|()| journal.reserve(room));
-                Saved { journal, increment, outcome }
+                let appended = append(&mut journal, &increment);
+                let reserved = journal.reserve(room);
+                Saved { journal, increment, appended, reserved }
             });
             append.await.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
         });
@@ -65,10 +68,10 @@ impl Run<'_> {
 
     /// Ends a save. One that failed is done once more, in a journal of its own for all that is known.
     pub(crate) fn saved(&mut self, saved: Result<Saved, JoinError>) -> Result<(), ProcessError> {
-        let Saved { mut journal, increment, outcome } =
+        let Saved { mut journal, increment, appended, reserved } =
             saved.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
-        match outcome {
-            Ok(()) => {}
+        match appended {
+            Ok(()) => self.full = reserved.err(),
             Err(error) if error.is_fenced() => return Err(error.into()),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
@@ -90,8 +93,8 @@ impl Run<'_> {
         }
         let Some(mut journal) = self.work.journal.take() else { return Ok(()) };
         let increment = mem::take(&mut self.work.unsaved);
-        let outcome = append(&mut journal, &increment);
-        self.saved(Ok(Saved { journal, increment, outcome }))
+        let appended = append(&mut journal, &increment);
+        self.saved(Ok(Saved { journal, increment, appended, reserved: Ok(()) }))
     }
 }
 

@@ -73,8 +73,9 @@ impl Work {
         if !self.due.is_empty() || !(nothing_fresh || self.paused.len() >= MAX_PAUSED) {
             return None;
         }
-        let next = self.paused.peek()?;
-        Some(self.paused.deadline(&next).into_std())
+        let next = self.paused.deadline(&self.paused.peek()?).into_std();
+        // Where it is over already, its document is the next to be sent.
+        (next > Instant::now()).then_some(next)
     }
 
     /// The next document to send; `None`: there is none now.
