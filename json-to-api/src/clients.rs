@@ -37,14 +37,15 @@ pub(crate) struct Clients {
     lifetime: Lifetime,
     slots: Vec<Slot>,
     random: fastrand::Rng,
+    threads: Vec<Handle>,
     /// Ends the threads.
-    _threads: DropGuard,
+    _stop: DropGuard,
 }
 
 /// A client's place, which the next one takes.
 struct Slot {
-    /// The thread whose runtime has the client's connections.
-    thread: Handle,
+    /// Whose runtime has the client's connections.
+    thread: usize,
     client: Client,
     /// How many connections it may have at once.
     connections: u16,
@@ -55,7 +56,8 @@ struct Slot {
 
 /// A client to send one document with.
 pub(crate) struct Lease {
-    pub(crate) thread: Handle,
+    /// The thread that has its connections.
+    pub(crate) thread: usize,
     pub(crate) client: Client,
     /// To be given back.
     pub(crate) slot: usize,
@@ -76,12 +78,18 @@ impl Clients {
         // Over HTTP/2 a client has one connection, over HTTP/1.1 one for each document in flight.
         let connections = if setup.http == Http::Two { number } else { concurrency };
         let lifetime = Lifetime::of(connections);
-        let slots = (0..number).zip(threads.iter().cycle()).map(|(index, thread)| {
+        let slots = (0..number).map(|index| {
             let share = connections / number + u16::from(index < connections % number);
-            Ok(Slot::new(thread.clone(), setup.client()?, share, lifetime.draw(&mut random)))
+            let thread = usize::from(index) % threads.len();
+            Ok(Slot::new(thread, setup.client()?, share, lifetime.draw(&mut random)))
         });
         let slots = slots.collect::<reqwest::Result<_>>()?;
-        Ok(Clients { setup, lifetime, slots, random, _threads: stop.drop_guard() })
+        Ok(Clients { setup, lifetime, slots, random, threads, _stop: stop.drop_guard() })
+    }
+
+    /// The threads that the clients work on.
+    pub(crate) fn threads(&self) -> &[Handle] {
+        &self.threads
     }
 
     /// A client for the next document of a batch of which so many were sent before.
@@ -100,7 +108,7 @@ impl Clients {
         }
         slot.sent += 1;
         slot.in_flight += 1;
-        Ok(Lease { thread: slot.thread.clone(), client: slot.client.clone(), slot: index })
+        Ok(Lease { thread: slot.thread, client: slot.client.clone(), slot: index })
     }
 
     /// Gives a client back; `is_sound`: whether its connections may be used again.
@@ -115,7 +123,7 @@ impl Clients {
 }
 
 impl Slot {
-    fn new(thread: Handle, client: Client, connections: u16, life: Duration) -> Self {
+    fn new(thread: usize, client: Client, connections: u16, life: Duration) -> Self {
         Slot { thread, client, connections, expires: Instant::now() + life, sent: 0, in_flight: 0 }
     }
 }

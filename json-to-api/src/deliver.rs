@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::future::{pending, poll_fn};
 use std::mem;
-use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,7 +17,6 @@ use records::Counts;
 use stage::{Outcome, Process, ProcessError, Turn};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use volume::Batch;
@@ -33,6 +31,7 @@ use crate::print::Printer;
 use crate::rejects;
 use crate::report::Report;
 use crate::save::{Saving, saved};
+use crate::senders::{Attempt, Senders};
 use crate::work::{MAX_REFUSALS, MAX_UNSAVED, Work};
 
 /// See the module's documentation.
@@ -117,7 +116,7 @@ pub(crate) struct Run<'a> {
     pub(crate) work: Work,
     poster: Arc<Poster>,
     looked: watch::Sender<Instant>,
-    in_flight: JoinSet<Attempt>,
+    senders: Senders,
     bytes_in_flight: usize,
     pub(crate) saving: Option<Saving>,
     /// Saves wait for the output no longer.
@@ -126,14 +125,6 @@ pub(crate) struct Run<'a> {
     pub(crate) full: Option<volume::Error>,
     is_stopping: bool,
     refreshed: Instant,
-}
-
-/// A document, and what came of one attempt at it.
-struct Attempt {
-    document: Document,
-    answer: Answer,
-    /// The client that was used.
-    slot: usize,
 }
 
 /// How the work on a batch ended.
@@ -148,6 +139,7 @@ impl<'a> Run<'a> {
     fn new(tools: &'a mut Tools, batch: &'a mut Batch, turn: &'a Turn<'a>, work: Work) -> Self {
         let now = Instant::now();
         let looked = watch::Sender::new(now);
+        let senders = Senders::new(tools.clients.threads());
         let poster = Poster {
             url: tools.url.clone(),
             headers: post::headers(tools.headers.current()),
@@ -163,7 +155,7 @@ impl<'a> Run<'a> {
             work,
             poster: Arc::new(poster),
             looked,
-            in_flight: JoinSet::new(),
+            senders,
             bytes_in_flight: 0,
             saving: None,
             hurry: CancellationToken::new(),
@@ -175,8 +167,9 @@ impl<'a> Run<'a> {
 
     async fn deliver(&mut self) -> Result<Outcome, ProcessError> {
         let end = self.run().await;
-        // After this nothing is sent any more.
-        self.in_flight.shutdown().await;
+        for attempt in self.senders.stop().await {
+            self.note(attempt);
+        }
         if let Some(printer) = &self.tools.printer {
             // Whoever is told that the batch is done finds its blocks printed, but for an output that nobody reads.
             printer.flush_if_read().await;
@@ -212,7 +205,7 @@ impl<'a> Run<'a> {
             let reads_on = self.may_send() && self.work.fresh.is_empty() && self.work.may_read();
             let printer = self.tools.printer.clone().filter(|printer| !printer.has_room());
             tokio::select! {
-                Some(attempt) = self.in_flight.join_next() => self.ended(attempt),
+                attempt = self.senders.next() => self.answered(attempt),
                 Some(expired) = poll_fn(|context| self.work.paused.poll_expired(context)) => {
                     self.work.due.push_back(expired.into_inner());
                 }
@@ -232,10 +225,10 @@ impl<'a> Run<'a> {
     fn end(&mut self) -> Option<End> {
         if self.is_stopping {
             // Nothing new is begun, and what is in flight waited for as long as may be.
-            let is_over = self.in_flight.is_empty() || self.turn.shutdown.remaining() <= LETTING_GO;
+            let is_over = self.senders.in_flight() == 0 || self.turn.shutdown.remaining() <= LETTING_GO;
             return is_over.then_some(End::Released);
         }
-        if !self.in_flight.is_empty() {
+        if self.senders.in_flight() > 0 {
             return None;
         }
         if self.work.is_done() {
@@ -288,8 +281,8 @@ impl<'a> Run<'a> {
         let concurrency = usize::from(self.tools.concurrency);
         !self.is_stopping
             && self.full.is_none()
-            && self.in_flight.len() < concurrency
-            && self.in_flight.len() + self.work.unsaved.sent + saving < MAX_UNSAVED
+            && self.senders.in_flight() < concurrency
+            && self.senders.in_flight() + self.work.unsaved.sent + saving < MAX_UNSAVED
             && (concurrency > 1 || self.work.paused.is_empty())
             && self.tools.printer.as_ref().is_none_or(|printer| printer.has_room())
     }
@@ -301,24 +294,16 @@ impl<'a> Run<'a> {
         document.attempts = document.attempts.saturating_add(1);
         self.work.sent += 1;
         self.bytes_in_flight += document.body.len();
-        let poster = Arc::clone(&self.poster);
-        let attempt = async move {
-            let answer = poster.post(lease.client, &document).await;
-            Attempt { document, answer, slot: lease.slot }
-        };
-        self.in_flight.spawn_on(attempt, &lease.thread);
+        self.senders.send(document, Arc::clone(&self.poster), lease);
         Ok(())
     }
 
-    /// Takes note of an attempt, and of all that ended with it.
-    fn ended(&mut self, attempt: Result<Attempt, JoinError>) {
+    /// Takes note of an answer, and of all that came with it.
+    fn answered(&mut self, attempt: Attempt) {
         let mut next = Some(attempt);
         while let Some(attempt) = next {
-            match attempt {
-                Ok(attempt) => self.note(attempt),
-                Err(error) => panic::resume_unwind(error.into_panic()),
-            }
-            next = self.in_flight.try_join_next();
+            self.note(attempt);
+            next = self.senders.try_next();
         }
         if self.work.unsaved.sent >= SAVE_AFTER {
             self.save();

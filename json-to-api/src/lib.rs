@@ -9,8 +9,8 @@
 //! It refuses to judge documents (any JSON value is one), to follow redirects, to use proxies, and to send anything once
 //! another worker has taken its batch over. HTTP and TLS are reqwest's.
 //!
-//! A document's way: `reader.rs` reads it, `deliver.rs` hands it out and owns all that is known of the batch, `clients.rs`
-//! has the threads and clients that send it, `post.rs` POSTs it, `print.rs` prints its block, `save.rs` and `progress.rs`
+//! A document's way: `reader.rs` reads it, `deliver.rs` hands it out and owns all that is known of the batch,
+//! `senders.rs` passes it to a thread, `clients.rs` has those threads and their clients, `post.rs` POSTs it, `print.rs` prints its block, `save.rs` and `progress.rs`
 //! make durable that it is done.
 //!
 //! Beside it:
@@ -39,6 +39,7 @@ mod reader;
 mod rejects;
 mod report;
 mod save;
+mod senders;
 mod target;
 mod tls;
 mod verdict;
