@@ -219,8 +219,10 @@ async fn a_document_that_is_never_accepted_lets_other_files_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_refused_attempts_than_were_ever_held_at_once_stop_nothing() {
     let server =
-        Server::start(|asked| if line(&asked.body) % 2 == 0 { Answer::status(503) } else { Answer::ok() })
-            .await;
+        Server::start(
+            |asked| if line(&asked.body).is_multiple_of(2) { Answer::status(503) } else { Answer::ok() },
+        )
+        .await;
     let directory = Directory::with(6_000);
     let shutdown = Shutdown::new();
     let running = tokio::spawn(run(directory.config(&server, &["--log-docs", "false"]), shutdown.clone()));

@@ -143,7 +143,8 @@ async fn a_standard_output_that_nobody_reads_does_not_hold_up_the_shutdown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_hangs_and_an_output_that_nobody_reads_together_do_not_hold_up_the_shutdown() {
     let server =
-        Server::start(|asked| if line(&asked.body) % 50 == 0 { Answer::Hang } else { Answer::ok() }).await;
+        Server::start(|asked| if line(&asked.body).is_multiple_of(50) { Answer::Hang } else { Answer::ok() })
+            .await;
     let directory = Directory::with(20_000);
     let arguments = ["--api-url", &server.url(), "--timeout", "60s"];
     let mut child = program(directory.path(), &arguments).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,6 +1,6 @@
 //! The listing format: an entry of a file listing, as a line of `ls`, as CSV, as JSON.
 //!
-//! [`text_to_csv`] and [`csv_to_json`] are the two conversions, each a function from a reader to a writer. Either reads
+//! [`text_to_csv()`] and [`csv_to_json()`] are the two conversions, each a function from a reader to a writer. Either reads
 //! nearly every line on a fast path, a short look that is enough for lines without anything special, and the others
 //! with care: both come to the same bytes.
 

@@ -56,8 +56,11 @@ fn note(volume: &Volume, event: &Event) -> bool {
             && volume.note(Change::Lost);
     }
     let each = |change: fn(&OsStr) -> Change<'_>| {
-        let names = event.paths.iter().filter_map(|path| path.file_name());
-        names.fold(false, |is_news, name| volume.note(change(name)) || is_news)
+        let mut is_news = false;
+        for name in event.paths.iter().filter_map(|path| path.file_name()) {
+            is_news |= volume.note(change(name));
+        }
+        is_news
     };
     match event.kind {
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
