@@ -368,7 +368,7 @@ impl<'a> Run<'a> {
             })?;
         }
         progress.add(last);
-        progress.expect(rejected)?;
+        progress.expect(rejected).map_err(|error| ProcessError::Failed(error.to_string()))?;
         let (records, lines) = (self.work.reader.records(), self.work.reader.last_line());
         if !progress.is_complete(lines) {
             let what = format!("not all of the {lines} lines are accounted for");

@@ -1,10 +1,9 @@
 //! How far a batch has come, durably: kept in its journal, from owner to owner.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use stage::ProcessError;
-use volume::{Batch, Journal};
+use volume::{Batch, Journal, JournalReader};
 
 use crate::document::{Increment, LineSet, Refusal};
 use crate::journal::{self, Record};
@@ -25,16 +24,15 @@ impl Progress {
     /// The journal cannot be read. A damaged one is none: what it says before the damage counts.
     pub(crate) fn read(batch: &Batch) -> Result<Self, ProcessError> {
         let mut progress = Progress::default();
-        let Some(mut journal) = batch.journal()? else { return Ok(progress) };
-        let start = journal.stream_position()?;
-        for record in journal::records(BufReader::new(&journal)) {
+        let Some(journal) = batch.journal()? else { return Ok(progress) };
+        for record in journal::records(BufReader::new(journal)) {
             if let Record::Answered(ranges) = record? {
                 progress.answered.extend(ranges);
             }
         }
-        journal.seek(io::SeekFrom::Start(start))?;
-        let refused = progress.refusals(journal).try_fold(0, |count, refusal| refusal.map(|_| count + 1));
-        progress.refused = refused?;
+        // Once more: which refusals count is known only now.
+        let refusals = batch.journal()?.into_iter().flat_map(|journal| progress.refusals(journal));
+        progress.refused = refusals.map(|refusal| refusal.map(|_| 1)).sum::<io::Result<u64>>()?;
         Ok(progress)
     }
 
@@ -60,20 +58,10 @@ impl Progress {
     /// It could not be made; what was durable before still is.
     pub(crate) fn create_journal(&self, batch: &mut Batch, room: u64) -> Result<Journal, ProcessError> {
         let mut older = batch.journal()?;
-        let start = older.as_mut().map(Seek::stream_position).transpose()?.unwrap_or(0);
-        let journal = batch.create_journal(
-            &mut |file| {
-                if let Some(older) = &mut older {
-                    older.seek(io::SeekFrom::Start(start))?;
-                }
-                self.write(older.as_ref(), file)
-            },
-            room,
-        )?;
-        Ok(journal)
+        Ok(batch.create_journal(&mut |file| self.write(older.take(), file), room)?)
     }
 
-    fn write(&self, older: Option<&File>, file: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, older: Option<JournalReader>, file: &mut dyn Write) -> io::Result<()> {
         let mut file = BufWriter::with_capacity(64 << 10, file);
         let mut bytes = Vec::new();
         let mut copied = 0;

@@ -138,3 +138,32 @@ async fn an_api_that_does_not_agree_on_http_2_is_reported_where_that_is_set() {
         assert_eq!(server.count(), 0);
     }
 }
+
+/// What `openssl req -x509` makes by default: a CA's own certificate.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_a_ca_that_stands_for_the_api_itself_is_reported_with_advice() {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let file = NamedTempFile::new().unwrap();
+    fs::write(&file, certificate.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let server = Server::with_tls(TlsAcceptor::from(Arc::new(config)), Http2::Close, |_| Answer::ok()).await;
+    let directory = Directory::with(3);
+    let url = format!("https://127.0.0.1:{}", server.address.port());
+    let context = Context::new(Shutdown::new());
+    let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+    let setup = directory.config_for(&url, &["--ca-file", file.path().to_str().unwrap()]);
+    let running = tokio::spawn(setup.run(context));
+    while !health.is_ready().is_err_and(|problem| problem.contains("api: ")) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let problem = health.is_ready().unwrap_err();
+    assert!(problem.contains("CA:TRUE") && problem.contains("CA:FALSE"), "{problem}");
+    shutdown.request();
+    assert!(running.await.unwrap().is_err());
+}

@@ -9,7 +9,7 @@ use crate::committed::Committed;
 use crate::complete::{Fingerprint, Look};
 use crate::error::{Context, Error};
 use crate::fs;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, JournalReader};
 use crate::output::Output;
 use crate::rejected::RejectFiles;
 
@@ -91,7 +91,7 @@ impl Batch {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn journal(&self) -> Result<Option<File>, Error> {
+    pub fn journal(&self) -> Result<Option<JournalReader>, Error> {
         journal::newest(&self.claim, &self.key)
     }
 

@@ -72,6 +72,22 @@ impl Journal {
     }
 }
 
+/// A journal open for reading, behind its first line. Its errors are the volume's, see [`Error::unwrap_io`].
+#[derive(Debug)]
+pub struct JournalReader {
+    path: PathBuf,
+    file: File,
+}
+
+impl Read for JournalReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            done => done.act("read", &self.path).map_err(Error::into_io),
+        }
+    }
+}
+
 /// Generation and number, in this order the greater counts.
 type Place = (u32, u32);
 
@@ -89,14 +105,14 @@ fn all(claim: &Claim) -> Result<Vec<(Place, String)>, Error> {
 }
 
 /// Opens the newest journal of this content for reading, behind its first line.
-pub(crate) fn newest(claim: &Claim, key: &str) -> Result<Option<File>, Error> {
+pub(crate) fn newest(claim: &Claim, key: &str) -> Result<Option<JournalReader>, Error> {
     // Where the newest is damaged at its start, one before it may still be there.
     for (_, file) in all(claim)?.iter().rev() {
         let path = claim.directory.join(file);
         let mut file = claim.directory.fenced(fs::open(&path).act("open", &path))?;
         let mut first = vec![0; key.len() + 1];
         match file.read_exact(&mut first) {
-            Ok(()) if first == header(key) => return Ok(Some(file)),
+            Ok(()) if first == header(key) => return Ok(Some(JournalReader { path, file })),
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 return Err(error).act("read", &path);
             }

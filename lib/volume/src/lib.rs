@@ -57,7 +57,7 @@ pub use committed::{Committed, Published};
 pub use draft::{Draft, Recovered};
 pub use error::{Error, OpenError};
 pub use failpoint::failpoint;
-pub use journal::Journal;
+pub use journal::{Journal, JournalReader};
 pub use kept_names::Change;
 pub use output::Output;
 pub use rejected::RejectFiles;
