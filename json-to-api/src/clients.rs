@@ -111,6 +111,11 @@ impl Clients {
         Ok(Lease { thread: slot.thread, client: slot.client.clone(), slot: index })
     }
 
+    /// Nothing is in flight any more, whatever was not given back.
+    pub(crate) fn reset(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.in_flight = 0);
+    }
+
     /// Gives a client back; `is_sound`: whether its connections may be used again.
     pub(crate) fn give_back(&mut self, slot: usize, is_sound: bool) {
         let slot = &mut self.slots[slot];

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use records::Counts;
+use records::{Counts, MAX_LINE};
 use stage::{Outcome, Process, ProcessError, Turn};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
@@ -98,7 +98,11 @@ impl Process for Delivery {
             tools.headers.refresh();
             let mut run = Run::new(tools, batch, turn, work);
             let outcome = run.deliver().await;
-            if matches!(outcome, Ok(Outcome::Resting { .. })) && resting.len() < MAX_RESTING {
+            if matches!(outcome, Ok(Outcome::Resting { .. })) {
+                if resting.len() >= MAX_RESTING {
+                    // Their journals say enough: only how long their documents are to pause is forgotten.
+                    resting.clear();
+                }
                 resting.insert(id, run.work);
             }
             outcome
@@ -170,6 +174,7 @@ impl<'a> Run<'a> {
         for attempt in self.senders.stop().await {
             self.note(attempt);
         }
+        self.tools.clients.reset();
         if let Some(printer) = &self.tools.printer {
             // Whoever is told that the batch is done finds its blocks printed, but for an output that nobody reads.
             printer.flush_if_read().await;
@@ -267,10 +272,6 @@ impl<'a> Run<'a> {
     fn send_all(&mut self) -> Result<(), ProcessError> {
         while self.may_send() {
             let Some(document) = self.work.next_document(&self.batch.input)? else { break };
-            if self.bytes_in_flight + document.body.len() > MAX_BYTES {
-                self.work.fresh.push_front(document);
-                break;
-            }
             self.send(document)?;
         }
         Ok(())
@@ -282,6 +283,7 @@ impl<'a> Run<'a> {
         !self.is_stopping
             && self.full.is_none()
             && self.senders.in_flight() < concurrency
+            && self.bytes_in_flight + MAX_LINE <= MAX_BYTES
             && self.senders.in_flight() + self.work.unsaved.sent + saving < MAX_UNSAVED
             && (concurrency > 1 || self.work.paused.is_empty())
             && self.tools.printer.as_ref().is_none_or(|printer| printer.has_room())
