@@ -1,4 +1,4 @@
-//! Checkpoints, json-to-api's journals: json-to-api's own properties check the same.
+//! Journals, json-to-api's journals: json-to-api's own properties check the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
