@@ -39,8 +39,8 @@ pub(crate) struct Paused {
     pub(crate) attempts: u32,
 }
 
-/// A line that is to go into `rejected/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line that is to go into `rejected/`; ordered as they stand in the input.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Refusal {
     pub(crate) place: Place,
     /// For people; not long.

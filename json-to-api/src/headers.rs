@@ -4,9 +4,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tracing::{error, info};
@@ -69,17 +67,16 @@ pub(crate) enum HeadersError {
 #[derive(Debug)]
 enum Source {
     Given(HeaderName, HeaderValue),
-    File { path: PathBuf, version: Version },
+    File(PathBuf),
 }
-
-/// What tells one content of a file from the next: a mounted Secret changes by a symbolic link that is exchanged.
-type Version = Option<(u64, u64, u64, Option<SystemTime>)>;
 
 /// The headers that go along with every document, kept up to date with their files.
 #[derive(Debug)]
 pub(crate) struct Headers {
     sources: Vec<Source>,
     current: HeaderMap,
+    /// What was wrong with the files when they were read last.
+    complaint: Option<String>,
 }
 
 impl Headers {
@@ -92,7 +89,7 @@ impl Headers {
         for (index, setting) in settings.iter().enumerate().filter(|(_, setting)| !setting.trim().is_empty())
         {
             sources.push(match setting.trim().strip_prefix('@') {
-                Some(path) => Source::File { path: path.into(), version: version(Path::new(path)) },
+                Some(path) => Source::File(path.into()),
                 None => {
                     let (name, value) = parse(setting.as_bytes())
                         .map_err(|source| HeadersError::Given { number: index + 1, source })?;
@@ -101,7 +98,7 @@ impl Headers {
             });
         }
         let current = collect(&sources)?;
-        Ok(Headers { sources, current })
+        Ok(Headers { sources, current, complaint: None })
     }
 
     /// What to send along.
@@ -109,41 +106,34 @@ impl Headers {
         &self.current
     }
 
-    /// Reads the files again where one has changed; returns whether the headers are others now. A file that cannot be
-    /// used is reported once, and the headers stay.
+    /// Reads the files again; returns whether the headers are others now. A file that cannot be used is reported once, and
+    /// the headers stay.
     pub(crate) fn refresh(&mut self) -> bool {
-        let mut changed = false;
-        for source in &mut self.sources {
-            if let Source::File { path, version: known } = source {
-                let now = version(path);
-                changed |= *known != now;
-                *known = now;
-            }
-        }
-        if !changed {
+        if !self.sources.iter().any(|source| matches!(source, Source::File(_))) {
             return false;
         }
         match collect(&self.sources) {
             Ok(headers) => {
-                info!("the headers of --header have changed");
-                self.current = headers;
-                true
+                self.complaint = None;
+                let is_new = headers != self.current;
+                if is_new {
+                    info!("the headers of --header have changed");
+                    self.current = headers;
+                }
+                is_new
             }
             Err(error) => {
-                error!(
-                    error = &error as &dyn std::error::Error,
-                    "the headers of --header have changed and cannot be used: those from before stay"
-                );
+                let complaint = format!("{:#}", anyhow::Error::from(error));
+                if self.complaint.as_ref() != Some(&complaint) {
+                    error!(
+                        "the headers of --header cannot be read again, those from before stay: {complaint}"
+                    );
+                    self.complaint = Some(complaint);
+                }
                 false
             }
         }
     }
-}
-
-/// `None` where there is nothing to read; reading tells why.
-fn version(path: &Path) -> Version {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino(), metadata.len(), metadata.modified().ok()))
 }
 
 fn collect(sources: &[Source]) -> Result<HeaderMap, HeadersError> {
@@ -153,7 +143,7 @@ fn collect(sources: &[Source]) -> Result<HeaderMap, HeadersError> {
             Source::Given(name, value) => {
                 headers.append(name.clone(), value.clone());
             }
-            Source::File { path, .. } => add_file(path, &mut headers)?,
+            Source::File(path) => add_file(path, &mut headers)?,
         }
     }
     Ok(headers)

@@ -14,29 +14,6 @@ const WINDOW: usize = 16_384;
 /// What one read asks for.
 const PIECE: usize = 64 << 10;
 
-/// A refusal in the order of its line.
-struct ByLine(Refusal);
-
-impl PartialEq for ByLine {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.place == other.0.place
-    }
-}
-
-impl Eq for ByLine {}
-
-impl Ord for ByLine {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.place.cmp(&other.0.place)
-    }
-}
-
-impl PartialOrd for ByLine {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 /// Passes refusals on in the order of their lines, as far as [`WINDOW`] of them can tell.
 ///
 /// # Errors
@@ -47,14 +24,14 @@ pub(crate) fn in_order<E: From<io::Error>>(
 ) -> Result<(), E> {
     let mut window = BinaryHeap::new();
     for refusal in refusals {
-        window.push(Reverse(ByLine(refusal?)));
+        window.push(Reverse(refusal?));
         if window.len() > WINDOW
-            && let Some(Reverse(ByLine(first))) = window.pop()
+            && let Some(Reverse(first)) = window.pop()
         {
             next(first)?;
         }
     }
-    while let Some(Reverse(ByLine(first))) = window.pop() {
+    while let Some(Reverse(first)) = window.pop() {
         next(first)?;
     }
     Ok(())
