@@ -129,7 +129,7 @@ async fn a_connection_that_hangs_holds_up_no_other_document() {
     let directory = Directory::with(5_000);
     directory.drain(&server, &["--http", "2", "--timeout", "200ms"]).await.assert_done(5_000, 0);
     let hung = server.asked().iter().filter(|asked| asked.connection == 0).count();
-    // No more than the crew's senders, once each: for the next documents, before it is too old, they find another.
+    // No more than one client's, once each: for the next documents, before it is too old, they find another.
     assert!((1..=16).contains(&hung), "{hung}");
     assert_eq!(lines(&server), (1..=5_000).collect());
 }

@@ -251,24 +251,24 @@ impl State {
         connection: usize,
     ) -> Result<(), h2::Error> {
         let mut requests = h2::server::handshake(stream).await?;
-        let (close, goodbye) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (close, goaway) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         loop {
             tokio::select! {
                 request = requests.accept() => {
                     let Some(request) = request else { return Ok(()) };
                     let (request, reply) = request?;
-                    let (state, close, goodbye) = (Arc::clone(&self), Arc::clone(&close), Arc::clone(&goodbye));
+                    let (state, close, goaway) = (Arc::clone(&self), Arc::clone(&close), Arc::clone(&goaway));
                     tokio::spawn(async move {
                         match state.answer_http2(request, reply, connection).await? {
                             Answer::Close => close.notify_one(),
-                            Answer::GoAway => goodbye.notify_one(),
+                            Answer::GoAway => goaway.notify_one(),
                             _ => {}
                         }
                         Ok::<_, h2::Error>(())
                     });
                 }
                 () = close.notified() => return Ok(()),
-                () = goodbye.notified() => requests.graceful_shutdown(),
+                () = goaway.notified() => requests.graceful_shutdown(),
             }
         }
     }
