@@ -79,8 +79,13 @@ mod tests {
     }
 
     async fn get(address: SocketAddr, path: &str) -> (u16, String) {
-        let reply = reqwest::get(format!("http://{address}{path}")).await.unwrap();
-        (reply.status().as_u16(), reply.text().await.unwrap())
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     #[tokio::test]
