@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tracing::debug;
 
 /// How old a look-up may be. While connections are made, a name is looked up about so often.
@@ -49,13 +50,19 @@ impl Resolver {
     async fn addresses(self, host: &str) -> io::Result<Vec<SocketAddr>> {
         let mut state = self.state.lock().await;
         if !self.is_fixed && state.looked_up.is_none_or(|at| at.elapsed() >= FRESH) {
+            state.looked_up = Some(Instant::now());
             // Port 0 stands for the URL's.
-            match lookup_host((host, 0)).await {
+            let look_up = async { Ok(lookup_host((host, 0)).await?.collect::<Vec<_>>()) };
+            let found = if state.pool.is_empty() {
+                look_up.await
+            } else {
+                timeout(FRESH, look_up).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            };
+            match found {
                 Ok(addresses) => state.pool.set(addresses),
                 Err(error) if state.pool.is_empty() => return Err(error),
                 Err(error) => debug!(host, %error, "the look-up failed: the addresses known last are used"),
             }
-            state.looked_up = Some(Instant::now());
         }
         let addresses = state.pool.next();
         if addresses.is_empty() { Err(io::Error::other("the name has no address")) } else { Ok(addresses) }

@@ -47,16 +47,25 @@ const TICK: Duration = Duration::from_millis(50);
 const LETTING_GO: Duration = Duration::from_millis(1_500);
 /// Files of headers are looked at so often.
 const REFRESH: Duration = Duration::from_secs(1);
-/// So many batches keep what is known of them in memory while they rest.
-const MAX_RESTING: usize = 64;
+/// Of so many batches that rest all is kept that is known of them: that of one takes about a megabyte.
+const MAX_RESTING: usize = 16;
+/// A batch that rests has its turn no more often: others would have none between.
+const SHORTEST_REST: Duration = Duration::from_millis(500);
 
 /// The stage's process: POSTs every document of a batch.
 pub(crate) struct Delivery {
     tools: Tools,
     /// Of the task that delivers; made on the thread that runs it.
     runtime: Option<Runtime>,
-    /// What is known of batches that rest, by their ids.
-    resting: HashMap<String, Work>,
+    /// Batches that rest, by their ids.
+    resting: HashMap<String, Rested>,
+}
+
+/// What is kept of a batch that rests.
+enum Rested {
+    Whole(Box<Work>),
+    /// How often its documents were tried: the rest stands in its journal.
+    Attempts(u32),
 }
 
 /// What outlives a batch.
@@ -90,25 +99,29 @@ impl Process for Delivery {
                 runtime.insert(new.map_err(failed)?)
             }
         };
-        let outcome = runtime.block_on(async {
+        runtime.block_on(async {
             let work = match resting.remove(&id) {
-                Some(work) => work,
-                None => Work::begin(batch)?,
+                Some(Rested::Whole(mut work)) => {
+                    work.begin_journal(batch)?;
+                    *work
+                }
+                Some(Rested::Attempts(attempts)) => Work::begin(batch, turn, attempts)?,
+                None => Work::begin(batch, turn, 0)?,
             };
             tools.headers.refresh();
             let mut run = Run::new(tools, batch, turn, work);
             let outcome = run.deliver().await;
             if matches!(outcome, Ok(Outcome::Resting { .. })) {
-                if resting.len() >= MAX_RESTING {
-                    // Their journals say enough: only how long their documents are to pause is forgotten.
-                    resting.clear();
-                }
-                resting.insert(id, run.work);
+                let is_room = resting.len() < MAX_RESTING;
+                let attempts = run.work.attempts;
+                let rested =
+                    if is_room { Rested::Whole(Box::new(run.work)) } else { Rested::Attempts(attempts) };
+                resting.insert(id, rested);
+            } else {
+                run.tools.report.idle();
             }
             outcome
-        });
-        tools.report.idle();
-        outcome
+        })
     }
 }
 
@@ -136,7 +149,6 @@ enum End {
     Done,
     Resting { until: Instant },
     Released,
-    Failed(volume::Error),
 }
 
 impl<'a> Run<'a> {
@@ -187,7 +199,6 @@ impl<'a> Run<'a> {
             Ok(End::Done) => self.reject(),
             Ok(End::Resting { until }) => self.save_now().map(|()| Outcome::Resting { until }),
             Ok(End::Released) => self.save_now().and(Err(ProcessError::Released)),
-            Ok(End::Failed(error)) => self.save_now().and(Err(error.into())),
             Err(ProcessError::Volume(error)) if error.is_fenced() => Err(error.into()),
             Err(error) => {
                 // What was answered is saved all the same, where it can be.
@@ -204,7 +215,7 @@ impl<'a> Run<'a> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.send_all()?;
-            if let Some(end) = self.end() {
+            if let Some(end) = self.end()? {
                 return Ok(end);
             }
             let reads_on = self.may_send() && self.work.fresh.is_empty() && self.work.may_read();
@@ -227,24 +238,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(&mut self) -> Option<End> {
-        if self.is_stopping {
-            // Nothing new is begun, and what is in flight waited for as long as may be.
-            let is_over = self.senders.in_flight() == 0 || self.turn.shutdown.remaining() <= LETTING_GO;
-            return is_over.then_some(End::Released);
-        }
+    fn end(&mut self) -> Result<Option<End>, ProcessError> {
         if self.senders.in_flight() > 0 {
-            return None;
+            // Nothing new is begun at a shutdown, and what is in flight is waited for as long as may be.
+            let is_over = self.is_stopping && self.turn.shutdown.remaining() <= LETTING_GO;
+            return Ok(is_over.then_some(End::Released));
         }
         if self.work.is_done() {
-            return Some(End::Done);
+            return Ok(Some(End::Done));
+        }
+        if self.is_stopping {
+            return Ok(Some(End::Released));
         }
         if let Some(error) = self.full.take() {
-            return Some(End::Failed(error));
+            return Err(error.into());
         }
-        let until = self.work.only_waits_until()?;
+        let Some(until) = self.work.only_waits_until() else { return Ok(None) };
         let may_rest = self.tools.concurrency > 1 && self.turn.others_wait();
-        may_rest.then_some(End::Resting { until })
+        let until = until.max(Instant::now() + SHORTEST_REST);
+        Ok(may_rest.then_some(End::Resting { until }))
     }
 
     /// Looks after everything that time alone brings about.
@@ -345,31 +357,34 @@ impl<'a> Run<'a> {
             _ => self.tools.report.retry(reason),
         }
         let pause = backoff::pause(paused.attempts, retry_after, &mut fastrand::Rng::new());
+        self.work.attempts = self.work.attempts.max(paused.attempts);
         self.work.paused.insert(paused, pause);
     }
 
-    /// Puts what was refused into `rejected/`: what was saved of it, and what comes last and need not be.
+    /// Puts what was refused into `rejected/`. It is saved first: where there is no room for it, no document that was
+    /// answered may be sent again.
     fn reject(&mut self) -> Result<Outcome, ProcessError> {
-        let last = mem::take(&mut self.work.unsaved);
-        let progress = &mut self.work.progress;
         let mut rejected = 0;
-        {
-            let journal = if progress.refused() == 0 { None } else { self.batch.journal()? };
-            let saved = journal.into_iter().flat_map(|journal| progress.refusals(journal));
-            let unsaved = last.refusals.iter().cloned().map(Ok);
-            let (input, files) = (&self.batch.input, &mut self.batch.rejected);
-            rejects::in_order(saved.chain(unsaved), |refusal| {
-                if self.turn.shutdown.grace_is_over() {
-                    return Err(ProcessError::Released);
-                }
-                self.turn.heartbeat();
+        if self.work.progress.refused() > 0 || !self.work.unsaved.refusals.is_empty() {
+            self.save_now()?;
+            let journal = self.batch.journal()?;
+            let refusals = journal.into_iter().flat_map(|journal| self.work.progress.refusals(journal));
+            let (input, files, turn) = (&self.batch.input, &mut self.batch.rejected, self.turn);
+            rejects::in_order::<ProcessError>(refusals, |refusal| {
                 rejected += 1;
                 files.start(refusal.place.line, &refusal.reason)?;
-                rejects::copy(input, refusal.place, |piece| files.piece(piece))?;
+                rejects::copy(input, refusal.place, |piece| {
+                    if turn.shutdown.grace_is_over() {
+                        return Err(ProcessError::Released);
+                    }
+                    turn.heartbeat();
+                    Ok(files.piece(piece)?)
+                })?;
                 Ok(files.end()?)
             })?;
         }
-        progress.add(last);
+        let progress = &mut self.work.progress;
+        progress.add(mem::take(&mut self.work.unsaved));
         progress.expect(rejected).map_err(|error| ProcessError::Failed(error.to_string()))?;
         let (records, lines) = (self.work.reader.records(), self.work.reader.last_line());
         if !progress.is_complete(lines) {

@@ -66,7 +66,7 @@ pub(crate) enum HeadersError {
 /// Where headers come from, in the order of the command line.
 #[derive(Debug)]
 enum Source {
-    Given(HeaderName, HeaderValue),
+    Given(HeaderMap),
     File(PathBuf),
 }
 
@@ -88,14 +88,21 @@ impl Headers {
         let mut sources = Vec::new();
         for (index, setting) in settings.iter().enumerate().filter(|(_, setting)| !setting.trim().is_empty())
         {
-            sources.push(match setting.trim().strip_prefix('@') {
-                Some(path) => Source::File(path.into()),
+            let mut given = HeaderMap::new();
+            match setting.trim().strip_prefix('@').map(Path::new) {
+                Some(path) if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) => {
+                    sources.push(Source::File(path.to_owned()));
+                    continue;
+                }
+                // A pipe can be read once; what is missing is an error.
+                Some(path) => add_file(path, &mut given)?,
                 None => {
                     let (name, value) = parse(setting.as_bytes())
                         .map_err(|source| HeadersError::Given { number: index + 1, source })?;
-                    Source::Given(name, value)
+                    given.append(name, value);
                 }
-            });
+            }
+            sources.push(Source::Given(given));
         }
         let current = collect(&sources)?;
         Ok(Headers { sources, current, complaint: None })
@@ -140,8 +147,8 @@ fn collect(sources: &[Source]) -> Result<HeaderMap, HeadersError> {
     let mut headers = HeaderMap::new();
     for source in sources {
         match source {
-            Source::Given(name, value) => {
-                headers.append(name.clone(), value.clone());
+            Source::Given(given) => {
+                given.iter().for_each(|(name, value)| _ = headers.append(name.clone(), value.clone()));
             }
             Source::File(path) => add_file(path, &mut headers)?,
         }

@@ -13,6 +13,8 @@ use crate::document::{Chunk, Document, LineSet, Place, Refusal};
 /// A chunk ends with the document that takes it beyond this. It is one allocation, which lives as long as one of its
 /// documents is in flight: a thousand of them must not add up to much.
 const CHUNK_BYTES: usize = 16 << 10;
+/// A document of more bytes has an allocation of its own.
+const LARGE: usize = CHUNK_BYTES / 4;
 /// A chunk ends after so many lines, whatever they are: whoever reads has more to do.
 const CHUNK_LINES: usize = 4_096;
 /// A chunk ends after so many lines that are no documents: they are in memory until they are saved.
@@ -58,7 +60,7 @@ impl<R: Read> Reader<R> {
         let mut chunk = Chunk::default();
         let mut bodies = Bodies::default();
         for _ in 0..CHUNK_LINES {
-            if bodies.bytes.len() >= CHUNK_BYTES || chunk.refused.len() >= CHUNK_REFUSALS {
+            if bodies.size >= CHUNK_BYTES || chunk.refused.len() >= CHUNK_REFUSALS {
                 break;
             }
             let Some(line) = self.lines.next_line()? else {
@@ -93,26 +95,45 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Documents that share one allocation.
+/// Documents of which the small ones share one allocation. A large one has its own: it must not stay in memory for as long
+/// as a small one beside it is in flight.
 #[derive(Default)]
 struct Bodies {
-    bytes: BytesMut,
-    places: Vec<(Place, usize)>,
+    size: usize,
+    shared: BytesMut,
+    documents: Vec<(Place, Body)>,
+}
+
+enum Body {
+    /// So many bytes of the shared allocation.
+    Shared(usize),
+    Own(Bytes),
 }
 
 impl Bodies {
     fn push(&mut self, place: Place, document: &[u8]) {
-        if self.places.is_empty() {
-            self.bytes.reserve(CHUNK_BYTES + CHUNK_BYTES / 4);
-        }
-        self.bytes.extend_from_slice(document);
-        self.places.push((place, document.len()));
+        self.size += document.len();
+        let body = if document.len() > LARGE {
+            Body::Own(Bytes::copy_from_slice(document))
+        } else {
+            if self.shared.is_empty() {
+                self.shared.reserve(CHUNK_BYTES + LARGE);
+            }
+            self.shared.extend_from_slice(document);
+            Body::Shared(document.len())
+        };
+        self.documents.push((place, body));
     }
 
     fn into_documents(self) -> impl Iterator<Item = Document> {
-        let mut bytes = self.bytes.freeze();
-        let document = move |(place, length)| Document { place, attempts: 0, body: bytes.split_to(length) };
-        self.places.into_iter().map(document)
+        let mut shared = self.shared.freeze();
+        self.documents.into_iter().map(move |(place, body)| {
+            let body = match body {
+                Body::Shared(length) => shared.split_to(length),
+                Body::Own(body) => body,
+            };
+            Document { place, attempts: 0, body }
+        })
     }
 }
 

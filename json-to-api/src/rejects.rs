@@ -41,11 +41,11 @@ pub(crate) fn in_order<E: From<io::Error>>(
 ///
 /// # Errors
 /// The input cannot be read or has become shorter, or those of `piece`.
-pub(crate) fn copy(
+pub(crate) fn copy<E: From<io::Error>>(
     input: &File,
     place: Place,
-    mut piece: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
+    mut piece: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     let mut buffer = [0; PIECE];
     let mut done = 0;
     while done < place.length {
@@ -100,7 +100,7 @@ mod tests {
         for (offset, length) in [(0, 0), (7, 1), (0, PIECE), (1, PIECE + 1), (5, 299_995)] {
             let place = Place { line: 1, offset: offset as u64, length: length as u64 };
             let mut copied = Vec::new();
-            copy(&file, place, |piece| {
+            copy::<io::Error>(&file, place, |piece| {
                 copied.extend_from_slice(piece);
                 Ok(())
             })
@@ -113,6 +113,6 @@ mod tests {
     fn an_input_that_became_shorter_is_an_error() {
         let file = tempfile::tempfile().unwrap();
         let place = Place { line: 1, offset: 0, length: 1 };
-        assert!(copy(&file, place, |_| Ok(())).is_err());
+        assert!(copy::<io::Error>(&file, place, |_| Ok(())).is_err());
     }
 }

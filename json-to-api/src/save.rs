@@ -76,6 +76,8 @@ impl Run<'_> {
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 warn!(error, "the progress could not be saved: it is written anew");
+                // First, for its room.
+                drop(journal);
                 journal = self.work.progress.create_journal(self.batch, self.work.room)?;
                 append(&mut journal, &increment)?;
             }

@@ -65,10 +65,9 @@ impl Senders {
             handle.spawn(take(taken, answer.clone()));
             jobs
         });
-        // Its task takes jobs for as long as they are kept.
-        if jobs.send(Job { document, poster, lease }).is_ok() {
-            self.in_flight += 1;
-        }
+        let sent = jobs.send(Job { document, poster, lease });
+        assert!(sent.is_ok(), "its task takes jobs for as long as they are kept");
+        self.in_flight += 1;
     }
 
     /// Waits for the next answer, for ever where nothing is in flight.

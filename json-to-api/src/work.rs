@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::time::Instant;
 
-use stage::ProcessError;
+use stage::{ProcessError, Turn, TurnReader};
 use tokio_util::time::DelayQueue;
 use volume::{Batch, Journal};
 
@@ -24,12 +24,16 @@ const RECORD: u64 = 768;
 
 /// What is known of a batch's documents.
 pub(crate) struct Work {
-    pub(crate) reader: Reader<File>,
+    pub(crate) reader: Reader<TurnReader<File>>,
     /// Read and never sent yet.
     pub(crate) fresh: VecDeque<Document>,
     pub(crate) paused: DelayQueue<Paused>,
     /// Those whose pause is over.
     pub(crate) due: VecDeque<Paused>,
+    /// How often its documents had been tried when this began.
+    attempts_before: u32,
+    /// How often the one was tried that was tried most often.
+    pub(crate) attempts: u32,
     /// How many documents were sent.
     pub(crate) sent: u64,
     pub(crate) progress: Progress,
@@ -42,14 +46,17 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    pub(crate) fn begin(batch: &mut Batch) -> Result<Self, ProcessError> {
+    /// Begins a batch whose documents were tried so often before.
+    pub(crate) fn begin(batch: &mut Batch, turn: &Turn<'_>, attempts: u32) -> Result<Self, ProcessError> {
         let progress = Progress::read(batch)?;
         // A line is a byte and a line feed at least.
         let lines = (batch.input_len() / 2 + 1).min((MAX_UNSAVED + 2 * MAX_REFUSALS) as u64);
         let room = lines * RECORD;
-        let journal = progress.create_journal(batch, room)?;
-        Ok(Work {
-            reader: Reader::new(batch.input.try_clone()?, progress.answered().clone()),
+        let input = turn.reader(batch.input.try_clone()?);
+        let mut work = Work {
+            reader: Reader::new(input, progress.answered().clone()),
+            attempts_before: attempts,
+            attempts,
             fresh: VecDeque::new(),
             paused: DelayQueue::new(),
             due: VecDeque::new(),
@@ -57,9 +64,19 @@ impl Work {
             progress,
             unsaved: Increment::default(),
             saved_at: Instant::now(),
-            journal: Some(journal),
+            journal: None,
             room,
-        })
+        };
+        work.begin_journal(batch)?;
+        Ok(work)
+    }
+
+    /// Makes a journal with room for what is sent from now on; what an earlier one says is in it.
+    pub(crate) fn begin_journal(&mut self, batch: &mut Batch) -> Result<(), ProcessError> {
+        // First, for its room.
+        self.journal = None;
+        self.journal = Some(self.progress.create_journal(batch, self.room)?);
+        Ok(())
     }
 
     /// Nothing is left to be sent.
@@ -92,11 +109,15 @@ impl Work {
             self.unsaved.answered.extend(chunk.blank);
             chunk.refused.into_iter().for_each(|refusal| self.unsaved.refused(refusal));
             self.fresh = chunk.documents;
+            // Pauses go on growing behind a rest.
+            self.fresh.iter_mut().for_each(|document| document.attempts = self.attempts_before);
         }
         Ok(self.fresh.pop_front())
     }
 
     pub(crate) fn may_read(&self) -> bool {
-        !self.reader.has_ended() && self.unsaved.refusals.len() < MAX_REFUSALS
+        !self.reader.has_ended()
+            && self.unsaved.refusals.len() < MAX_REFUSALS
+            && self.paused.len() < MAX_PAUSED
     }
 }

@@ -30,7 +30,7 @@ use volume::Volume;
 pub use args::{Config, NoOptions, StageArgs};
 pub use convert::Converter;
 pub use process::{Outcome, Process, ProcessError};
-pub use turn::Turn;
+pub use turn::{Turn, TurnReader};
 pub use volume::Spec;
 
 use crate::metrics::Metrics;

@@ -30,22 +30,24 @@ impl Turn<'_> {
     }
 
     /// Makes each read of `input` a heartbeat, and fails it once the program must let go of the batch.
-    pub(crate) fn reader<R: Read>(&self, input: R) -> impl Read {
-        TurnReader { turn: self, input }
+    pub fn reader<R: Read>(&self, input: R) -> TurnReader<R> {
+        TurnReader { health: self.health.clone(), shutdown: self.shutdown.clone(), input }
     }
 }
 
-struct TurnReader<'a, R> {
-    turn: &'a Turn<'a>,
+/// See [`Turn::reader`]. Its errors are a [`ProcessError`]'s.
+pub struct TurnReader<R> {
+    health: Health,
+    shutdown: Shutdown,
     input: R,
 }
 
-impl<R: Read> Read for TurnReader<'_, R> {
+impl<R: Read> Read for TurnReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.turn.shutdown.grace_is_over() {
+        if self.shutdown.grace_is_over() {
             return Err(ProcessError::released());
         }
-        self.turn.heartbeat();
+        self.health.heartbeat(Instant::now());
         self.input.read(buffer)
     }
 }

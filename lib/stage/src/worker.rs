@@ -17,6 +17,8 @@ use crate::{BatchDone, Observer};
 const VOLUME: &str = "volume";
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// One may rest and be tried again for days.
+const TELL_REST_EVERY: Duration = Duration::from_secs(30);
 /// No event tells that the writer of a claimed file is done.
 const DEFERRED_LOOK: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,8 @@ pub(crate) struct Worker<P> {
     observer: Option<Observer>,
     /// How long the loop pauses when the volume fails next.
     pause: Duration,
+    /// When a batch that rests was last spoken of.
+    told_rest: Option<Instant>,
     /// The first failure of a run to completion.
     failure: Option<anyhow::Error>,
 }
@@ -73,6 +77,7 @@ impl<P: Process> Worker<P> {
             context: context.clone(),
             observer,
             pause: SHORTEST_PAUSE,
+            told_rest: None,
             failure: None,
         }
     }
@@ -239,13 +244,15 @@ impl<P: Process> Worker<P> {
 
     fn rest(&mut self, batch: Batch, until: Instant) {
         let (id, file) = (batch.id(), batch.source().map(str::to_owned));
-        let wait = until.saturating_duration_since(Instant::now());
-        warn!(
-            batch = id,
-            file,
-            ?wait,
-            "the batch rests: its last documents are not accepted, and others wait"
-        );
+        let now = Instant::now();
+        if self.told_rest.is_none_or(|told| now - told >= TELL_REST_EVERY) {
+            self.told_rest = Some(now);
+            let resting = self.scanner.resting() + 1;
+            warn!(
+                batch = id,
+                file, resting, "a batch rests: its last documents are not accepted, and others wait"
+            );
+        }
         self.scanner.rest(batch.rest(), until);
         self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
     }

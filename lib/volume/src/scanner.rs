@@ -210,7 +210,11 @@ impl Scanner {
     }
 
     fn look_for_others(&self, now: Instant) -> bool {
-        let has_files = || self.volume.with_names(self.input, |names| !names.is_empty()).unwrap_or(false);
+        // What was complained of cannot be taken, for as long as it is as it is.
+        let can_be_taken =
+            |name: &PublicName| self.seen.get(name).is_none_or(|seen| seen.complaint.is_none());
+        let has_files =
+            || self.volume.with_names(self.input, |names| names.iter().any(can_be_taken)).unwrap_or(false);
         let has_orphans = || {
             let claims = take_over::all(&self.volume, self.spec.name).unwrap_or_default();
             let due = |name| self.orphans.due(&self.volume, self.spec.name, name, now);

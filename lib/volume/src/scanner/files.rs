@@ -17,7 +17,7 @@ use crate::self_test;
 pub(super) struct Seen {
     pub(super) check: StabilityCheck,
     /// What was last said about it, so that it is said once.
-    complaint: Option<String>,
+    pub(super) complaint: Option<String>,
 }
 
 impl Scanner {
