@@ -233,3 +233,21 @@ async fn more_refused_attempts_than_were_ever_held_at_once_stop_nothing() {
     shutdown.request();
     running.await.unwrap().assert_interrupted();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_set_up_stays_a_problem_while_batches_rest() {
+    let server = Server::start(|_| Answer::status(401)).await;
+    let directory = Directory::with(3);
+    std::fs::write(directory.path().join("listing-1.json"), document(100) + "\n").unwrap();
+    let context = Context::new(Shutdown::new());
+    let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+    let running = tokio::spawn(directory.config(&server, &[]).run(context));
+    // Both files have had their turn, and one of them a second one.
+    while lines(&server).len() < 4 || server.count() < 12 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let has_begun = server.asked().iter().any(|asked| asked.before > 0);
+        assert!(!has_begun || health.is_ready().is_err_and(|problem| problem.contains("answered 401")));
+    }
+    shutdown.request();
+    assert!(running.await.unwrap().is_err());
+}
