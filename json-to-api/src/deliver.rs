@@ -7,7 +7,7 @@
 //! - With a concurrency of 1, nothing is begun while a document pauses: the order is kept.
 
 use std::collections::HashMap;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ use crate::document::{Answer, Document, Failure, Paused, Refusal};
 use crate::headers::Headers;
 use crate::metrics::Metrics;
 use crate::post::{self, Poster};
-use crate::print::Printer;
+use crate::print::{self, Printer};
 use crate::rejects;
 use crate::report::Report;
 use crate::save::{Saving, saved};
@@ -192,8 +192,9 @@ impl<'a> Run<'a> {
             printer.flush_if_read().await;
         }
         self.hurry.cancel();
-        if let Some(saving) = self.saving.take() {
-            self.saved(saving.task.await)?;
+        if self.saving.is_some() {
+            let saved = saved(&mut self.saving).await;
+            self.saved(saved)?;
         }
         match end {
             Ok(End::Done) => self.reject(),
@@ -225,13 +226,10 @@ impl<'a> Run<'a> {
                 Some(expired) = poll_fn(|context| self.work.paused.poll_expired(context)) => {
                     self.work.due.push_back(expired.into_inner());
                 }
-                saved = saved(&mut self.saving) => {
-                    self.saving = None;
-                    self.saved(saved)?;
-                }
+                saved = saved(&mut self.saving) => self.saved(saved)?,
                 _ = tick.tick() => self.tick()?,
                 () = shutdown.requested(), if !self.is_stopping => self.is_stopping = true,
-                () = room(printer.as_deref()) => {}
+                () = print::room(printer.as_deref()) => {}
                 // A part of the input without any document.
                 () = tokio::task::yield_now(), if reads_on => {}
             }
@@ -392,13 +390,5 @@ impl<'a> Run<'a> {
             return Err(ProcessError::Failed(what));
         }
         Ok(Outcome::Done(Counts { ok: records.saturating_sub(rejected), rejected }))
-    }
-}
-
-/// Waits until what was printed is written far enough.
-async fn room(printer: Option<&Printer>) {
-    match printer {
-        Some(printer) => printer.room().await,
-        None => pending().await,
     }
 }

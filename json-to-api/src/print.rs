@@ -130,6 +130,14 @@ impl Printer {
     }
 }
 
+/// Waits until there is room for more; for ever without a printer.
+pub(crate) async fn room(printer: Option<&Printer>) {
+    match printer {
+        Some(printer) => printer.room().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Drop for Printer {
     fn drop(&mut self) {
         self.0.lock().ended = true;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use stage::ProcessError;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use tracing::warn;
 use volume::Journal;
 
@@ -24,7 +24,7 @@ pub(crate) struct Saving {
     pub(crate) sent: usize,
     /// The volume is at work.
     pub(crate) is_appending: Arc<AtomicBool>,
-    pub(crate) task: JoinHandle<Saved>,
+    task: JoinHandle<Saved>,
 }
 
 pub(crate) struct Saved {
@@ -67,9 +67,8 @@ impl Run<'_> {
     }
 
     /// Ends a save. One that failed is done once more, in a journal of its own for all that is known.
-    pub(crate) fn saved(&mut self, saved: Result<Saved, JoinError>) -> Result<(), ProcessError> {
-        let Saved { mut journal, increment, appended, reserved } =
-            saved.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
+    pub(crate) fn saved(&mut self, saved: Saved) -> Result<(), ProcessError> {
+        let Saved { mut journal, increment, appended, reserved } = saved;
         match appended {
             Ok(()) => self.full = reserved.err(),
             Err(error) if error.is_fenced() => return Err(error.into()),
@@ -96,7 +95,7 @@ impl Run<'_> {
         let Some(mut journal) = self.work.journal.take() else { return Ok(()) };
         let increment = mem::take(&mut self.work.unsaved);
         let appended = append(&mut journal, &increment);
-        self.saved(Ok(Saved { journal, increment, appended, reserved: Ok(()) }))
+        self.saved(Saved { journal, increment, appended, reserved: Ok(()) })
     }
 }
 
@@ -106,10 +105,10 @@ fn append(journal: &mut Journal, increment: &Increment) -> Result<(), volume::Er
     journal.append(&bytes)
 }
 
-/// Waits for the end of a save, if there is one.
-pub(crate) async fn saved(saving: &mut Option<Saving>) -> Result<Saved, JoinError> {
-    match saving {
-        Some(saving) => (&mut saving.task).await,
-        None => pending().await,
-    }
+/// Waits for the end of a save, for ever if there is none.
+pub(crate) async fn saved(saving: &mut Option<Saving>) -> Saved {
+    let Some(Saving { task, .. }) = saving else { return pending().await };
+    let saved = task.await.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
+    *saving = None;
+    saved
 }
