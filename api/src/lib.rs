@@ -15,14 +15,13 @@ mod answer;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
-use std::{io, thread};
 
 use anyhow::Context as _;
-use axum::Router;
 use prometheus::IntCounter;
 use service::settings::{AdminArgs, LogArgs};
-use service::{Context, Limits, Server, Settings, Shutdown, listener};
+use service::{Context, Limits, Server, Settings, Shutdown};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -70,20 +69,21 @@ impl Settings for Config {
 /// # Errors
 /// The address cannot be listened at: names `--listen` and the address. No host name, or no thread.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
-    let listener = listener::bind("--listen", config.listen).await?;
+    let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
-    let name = name.to_string_lossy();
-    let app = app(&name, request_counter(&context.metrics)?, context.shutdown.clone());
-    let server = Server::new(Limits::default());
+    let api = Api::new(&name.to_string_lossy(), &context)?;
+    // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
+    // is free or not, reset those that one leaves behind, and let any process of this user join in.
+    let listener = listener.into_std().context("failed to share the listener")?;
     let (running, mut ended) = mpsc::channel(1);
     for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
-        let (listener, app) = (cloned(&listener).context("failed to share the listener")?, app.clone());
-        let part = Part { server: server.clone(), app, shutdown: context.shutdown.clone() };
-        part.start(listener, running.clone()).context("failed to start a thread")?;
+        let listener = listener.try_clone().context("failed to share the listener")?;
+        api.clone().start(listener, running.clone()).context("failed to start a thread")?;
     }
     drop(running);
-    up(&listener, &name, &context);
-    Part { server, app, shutdown: context.shutdown }.serve(listener).await;
+    let listener = TcpListener::from_std(listener).context("failed to share the listener")?;
+    up(&listener, &name.to_string_lossy(), &context);
+    api.serve(listener, DRAIN).await;
     // Within the same time: all have one deadline.
     let _: Option<Infallible> = ended.recv().await;
     Ok(())
@@ -94,10 +94,9 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
 /// # Errors
 /// A registry that has the metric already.
 pub async fn serve(listener: TcpListener, name: String, context: Context) -> anyhow::Result<()> {
-    let app = app(&name, request_counter(&context.metrics)?, context.shutdown.clone());
+    let api = Api::new(&name, &context)?;
     up(&listener, &name, &context);
-    let (server, shutdown) = (Server::new(Limits::default()), &context.shutdown);
-    server.serve(listener, app, shutdown.requested(), shutdown).await;
+    api.serve(listener, Duration::ZERO).await;
     Ok(())
 }
 
@@ -110,21 +109,34 @@ fn up(listener: &TcpListener, name: &str, context: &Context) {
 }
 
 /// What one core does: a thread with a runtime of its own costs less than one runtime that hands its tasks from core to
-/// core.
-struct Part {
+/// core. Clones share their limits.
+#[derive(Clone)]
+struct Api {
     server: Server,
-    app: Router,
+    name: String,
+    requests: IntCounter,
     shutdown: Shutdown,
 }
 
-impl Part {
-    /// Serves until the drain is over.
-    async fn serve(self, listener: TcpListener) {
+impl Api {
+    fn new(name: &str, context: &Context) -> anyhow::Result<Self> {
+        let requests = IntCounter::new("api_requests_total", "Requests received")?;
+        context
+            .metrics
+            .register(Box::new(requests.clone()))
+            .context("failed to register `api_requests_total`")?;
+        let server = Server::new(Limits::default());
+        Ok(Self { server, name: name.to_owned(), requests, shutdown: context.shutdown.clone() })
+    }
+
+    /// Serves until `drain` after the shutdown's request, and what is in hand then to its end.
+    async fn serve(self, listener: TcpListener, drain: Duration) {
         let drained = async {
             self.shutdown.requested().await;
-            sleep(DRAIN).await;
+            sleep(drain).await;
         };
-        self.server.serve(listener, self.app, drained, &self.shutdown).await;
+        let app = app(&self.name, self.requests, self.shutdown.clone());
+        self.server.serve(listener, app, drained, &self.shutdown).await;
     }
 
     /// Serves on a thread of its own, which has `running` until it ends.
@@ -133,7 +145,7 @@ impl Part {
         let serve = async move {
             // It fails where this runtime does: at its start, or never.
             match TcpListener::from_std(listener) {
-                Ok(listener) => self.serve(listener).await,
+                Ok(listener) => self.serve(listener, DRAIN).await,
                 Err(error) => tracing::error!("failed to serve on one of the cores: {error}"),
             }
             drop(running);
@@ -141,22 +153,4 @@ impl Part {
         thread::Builder::new().name("api".to_owned()).spawn(move || runtime.block_on(serve))?;
         Ok(())
     }
-}
-
-/// The same listener for another runtime. Not one of its own on the same port: the system would give each its share of the
-/// connections, whether it is free or not, reset those that one leaves behind, and let any process of this user join in.
-fn cloned(listener: &TcpListener) -> io::Result<std::net::TcpListener> {
-    use std::os::fd::AsFd;
-
-    let listener = listener.as_fd().try_clone_to_owned()?;
-    Ok(listener.into())
-}
-
-fn request_counter(metrics: &prometheus::Registry) -> anyhow::Result<IntCounter> {
-    let register = || {
-        let counter = IntCounter::new("api_requests_total", "Requests received")?;
-        metrics.register(Box::new(counter.clone()))?;
-        Ok::<_, prometheus::Error>(counter)
-    };
-    register().context("failed to register `api_requests_total`")
 }

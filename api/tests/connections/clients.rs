@@ -66,7 +66,7 @@ async fn who_never_reads_the_replies_is_dropped() {
 
 #[tokio::test]
 async fn more_idle_connections_than_there_is_room_for_keep_nobody_from_an_answer() {
-    let server = Server::with_limits(Limits { connections: 20, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { connections: 20, idle: 30 * SHORT, ..PATIENT }).await;
     let mut crowd = Vec::new();
     for number in 0..100 {
         let mut client = server.connect().await;
