@@ -12,19 +12,18 @@
 
 mod answer;
 
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use anyhow::Context as _;
-use prometheus::IntCounter;
+use prometheus::{IntCounter, register_int_counter_with_registry};
 use service::settings::{AdminArgs, LogArgs};
 use service::{Context, Limits, Server, Settings, Shutdown};
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub use crate::answer::app;
@@ -72,20 +71,20 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
     let api = Api::new(&name.to_string_lossy(), &context)?;
+    up(&listener, &name.to_string_lossy(), &context);
     // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
     // is free or not, reset those that one leaves behind, and let any process of this user join in.
     let listener = listener.into_std().context("failed to share the listener")?;
-    let (running, mut ended) = mpsc::channel(1);
-    for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
-        let listener = listener.try_clone().context("failed to share the listener")?;
-        api.clone().start(listener, running.clone()).context("failed to start a thread")?;
+    let mut cores = JoinSet::new();
+    for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+        let (api, listener) = (api.clone(), listener.try_clone().context("failed to share the listener")?);
+        cores.spawn_blocking(move || api.serve_on_a_core(listener));
     }
-    drop(running);
-    let listener = TcpListener::from_std(listener).context("failed to share the listener")?;
-    up(&listener, &name.to_string_lossy(), &context);
-    api.serve(listener, DRAIN).await;
-    // Within the same time: all have one deadline.
-    let _: Option<Infallible> = ended.recv().await;
+    drop(listener);
+    // At about the same time: all have one deadline.
+    while let Some(ended) = cores.join_next().await {
+        ended.context("a thread panicked")?.context("failed to serve on one of the cores")?;
+    }
     Ok(())
 }
 
@@ -120,13 +119,11 @@ struct Api {
 
 impl Api {
     fn new(name: &str, context: &Context) -> anyhow::Result<Self> {
-        let requests = IntCounter::new("api_requests_total", "Requests received")?;
-        context
-            .metrics
-            .register(Box::new(requests.clone()))
-            .context("failed to register `api_requests_total`")?;
+        let Context { metrics, shutdown, .. } = context;
+        let requests =
+            register_int_counter_with_registry!("api_requests_total", "Requests received", metrics)?;
         let server = Server::new(Limits::default());
-        Ok(Self { server, name: name.to_owned(), requests, shutdown: context.shutdown.clone() })
+        Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone() })
     }
 
     /// Serves until `drain` after the shutdown's request, and what is in hand then to its end.
@@ -139,18 +136,12 @@ impl Api {
         self.server.serve(listener, app, drained, &self.shutdown).await;
     }
 
-    /// Serves on a thread of its own, which has `running` until it ends.
-    fn start(self, listener: std::net::TcpListener, running: mpsc::Sender<Infallible>) -> anyhow::Result<()> {
+    /// Serves on the present thread, with a runtime of its own.
+    fn serve_on_a_core(self, listener: std::net::TcpListener) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let serve = async move {
-            // It fails where this runtime does: at its start, or never.
-            match TcpListener::from_std(listener) {
-                Ok(listener) => self.serve(listener, DRAIN).await,
-                Err(error) => tracing::error!("failed to serve on one of the cores: {error}"),
-            }
-            drop(running);
-        };
-        thread::Builder::new().name("api".to_owned()).spawn(move || runtime.block_on(serve))?;
-        Ok(())
+        runtime.block_on(async {
+            self.serve(TcpListener::from_std(listener)?, DRAIN).await;
+            Ok(())
+        })
     }
 }

@@ -18,7 +18,7 @@ use tower::Service;
 use crate::{Server, Shutdown};
 
 /// The most that a head may have, in bytes: also what is read and written at once.
-const MAX_HEAD: u32 = 16 << 10;
+const MAX_HEAD: usize = 16 << 10;
 
 /// Requests in hand on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
@@ -59,12 +59,12 @@ pub(crate) async fn serve<S>(
     }
 }
 
-/// What else hyper limits by default suffices: lines of a head (100), resets (20).
+/// What hyper limits by default besides suffices: lines of a head (100); over HTTP/2 its size (16 kB) and resets (20).
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .max_buf_size(MAX_HEAD as usize)
+        .max_buf_size(MAX_HEAD)
         // Who asks and ends its side is answered: `nc -N` and its like.
         .half_close(true)
         // Head and body in one buffer: cheaper for replies this small.
@@ -72,9 +72,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http2()
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD)
-        .max_frame_size(MAX_HEAD)
-        .max_send_buf_size(MAX_HEAD as usize)
+        .max_send_buf_size(MAX_HEAD)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW);
     builder
