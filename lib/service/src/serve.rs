@@ -15,7 +15,7 @@ use tower::Service;
 
 use crate::{Shutdown, connection};
 
-/// Looks at a connection within [`Limits::idle`].
+/// So often a connection is looked at within [`Limits::idle`].
 const LOOKS: u32 = 30;
 
 /// What clients may hold, all of them together, and for how long.
@@ -24,8 +24,8 @@ const LOOKS: u32 = 30;
 /// in hand 7 kB where the application drops its head. With the default numbers that is 280 MiB at the very most.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections. Newcomers beyond them wait; where half are taken, those that ask nothing are closed after two
-    /// thirtieths of `idle` at most.
+    /// Connections; newcomers beyond them wait. Not for long: while more than half are taken, one that asks nothing is
+    /// closed after a thirtieth of `idle`, to twice that.
     pub connections: usize,
     /// Requests in hand besides the first of each connection: over HTTP/2, where it may have 100. Further ones are
     /// answered 503.
@@ -64,9 +64,9 @@ impl Server {
         Self { limits, connections, requests }
     }
 
-    /// Answers with `app` on `listener` until `stop` completes. Then no further connections are let in, clients are told
-    /// to go elsewhere (`Connection: close`, GOAWAY), what is in hand is answered, and what is left at the deadline of
-    /// `shutdown` is cut off.
+    /// Answers with `app` on `listener` until `stop` completes. Then no further connections are let in; those that there
+    /// are end as soon as they have been looked at, a thirtieth of [`Limits::idle`] later: who asks nothing at once, others
+    /// when what is in hand is answered. What is left at the deadline of `shutdown` is cut off.
     pub async fn serve<S>(
         &self,
         mut listener: TcpListener,
