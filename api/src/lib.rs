@@ -33,6 +33,8 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIF
 /// How long it takes until a failed readiness has reached every node's kube-proxy, most of the time.
 const DRAIN: Duration = Duration::from_secs(3);
 
+const NO_ADDRESS: &str = "failed to ask for the listener's address";
+
 /// Answers every request with the name of its pod
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Config {
@@ -71,15 +73,18 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
     let api = Api::new(&name.to_string_lossy(), &context)?;
-    up(&listener, &name.to_string_lossy(), &context);
     // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
     // is free or not, reset those that one leaves behind, and let any process of this user join in.
     let listener = listener.into_std().context("failed to share the listener")?;
     let mut cores = JoinSet::new();
     for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
         let (api, listener) = (api.clone(), listener.try_clone().context("failed to share the listener")?);
-        cores.spawn_blocking(move || api.serve_on_a_core(listener));
+        // All before clients come: they may take the last file that can be opened.
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("failed to start a runtime")?;
+        cores.spawn_blocking(move || runtime.block_on(api.serve_shared(listener)));
     }
+    up(listener.local_addr().context(NO_ADDRESS)?, &name.to_string_lossy(), &context);
     drop(listener);
     // At about the same time: all have one deadline.
     while let Some(ended) = cores.join_next().await {
@@ -94,17 +99,15 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
 /// A registry that has the metric already.
 pub async fn serve(listener: TcpListener, name: String, context: Context) -> anyhow::Result<()> {
     let api = Api::new(&name, &context)?;
-    up(&listener, &name, &context);
+    up(listener.local_addr().context(NO_ADDRESS)?, &name, &context);
     api.serve(listener, Duration::ZERO).await;
     Ok(())
 }
 
 /// The system queues clients from the bind on.
-fn up(listener: &TcpListener, name: &str, context: &Context) {
+fn up(address: SocketAddr, name: &str, context: &Context) {
     context.health.ready();
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, name, "listening");
-    }
+    tracing::info!(%address, name, "listening");
 }
 
 /// What one core does: a thread with a runtime of its own costs less than one runtime that hands its tasks from core to
@@ -136,12 +139,9 @@ impl Api {
         self.server.serve(listener, app, drained, &self.shutdown).await;
     }
 
-    /// Serves on the present thread, with a runtime of its own.
-    fn serve_on_a_core(self, listener: std::net::TcpListener) -> io::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            self.serve(TcpListener::from_std(listener)?, DRAIN).await;
-            Ok(())
-        })
+    /// Serves a listener that others serve too.
+    async fn serve_shared(self, listener: std::net::TcpListener) -> io::Result<()> {
+        self.serve(TcpListener::from_std(listener)?, DRAIN).await;
+        Ok(())
     }
 }
