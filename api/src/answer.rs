@@ -1,27 +1,26 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, StatusCode, Version};
+use axum::handler::Handler;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{self, HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Body as _;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
 use prometheus::IntCounter;
 use serde_json::Value;
 use service::Shutdown;
-use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
+use tower::Service;
 
 /// Bodies longer than this are refused, in bytes.
-const MAX_BODY: usize = 2 << 20;
+const MAX_BODY: u64 = 2 << 20;
 
-/// How long a tunnel lasts at most: for a client that does not read the few bytes that go through it.
-const TUNNEL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may go on sending what was refused: would the connection end under it, it might never see why.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What every request is answered with, and what is noted of it.
 #[derive(Clone)]
@@ -33,28 +32,41 @@ struct Api {
 
 /// The api that calls itself `name`: any method on any path gets the same answer. Counts `requests`, and tells clients to
 /// go elsewhere once `shutdown` is requested.
-pub fn app(name: &str, requests: IntCounter, shutdown: Shutdown) -> Router {
+///
+/// A handler without a router: there is nothing to route, and it would cost a fifth of each request.
+pub fn app<B>(
+    name: &str,
+    requests: IntCounter,
+    shutdown: Shutdown,
+) -> impl Service<http::Request<B>, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ use<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let name = Value::from(name);
     let answer = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
-    Router::new().fallback(respond).with_state(Api { answer, requests, shutdown })
+    respond.with_state(Api { answer, requests, shutdown })
 }
 
 async fn respond(State(api): State<Api>, request: Request) -> Response {
     api.requests.inc();
-    let (mut head, body) = request.into_parts();
-    let tunnel = head.extensions.remove::<OnUpgrade>().filter(|_| head.method == Method::CONNECT);
-    let is_http_1 = head.version <= Version::HTTP_11;
+    let (head, mut body) = request.into_parts();
+    let (is_head, is_http_1) = (head.method == Method::HEAD, head.version <= Version::HTTP_11);
     // Not held while the body is waited for: there may be thousands of them.
     drop(head);
-    let mut response = match (tunnel, read_to_end(body).await) {
-        (None, Ok(())) => Response::new(Body::from(api.answer)),
-        (Some(tunnel), Ok(())) => {
-            tokio::spawn(send_into(tunnel, api.answer));
-            Response::default()
-        }
-        (_, Err(status)) => return status.into_response(),
-    };
+    if let Err(status) = read_to_end(&mut body).await {
+        tokio::spawn(timeout(LINGER, discard(body)));
+        return status.into_response();
+    }
+    let length = api.answer.len();
+    let mut response = Response::new(if is_head { Body::empty() } else { Body::from(api.answer) });
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if is_head {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
     // HTTP/2 says so with GOAWAY.
     if is_http_1 && api.shutdown.is_requested() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -62,31 +74,20 @@ async fn respond(State(api): State<Api>, request: Request) -> Response {
     response
 }
 
-/// Discards the body. An error is the status: 413 when it is too long (at once where its length is announced), 400 when
-/// it ends before its end or is no valid one.
-async fn read_to_end(body: Body) -> Result<(), StatusCode> {
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+/// An error is the status: 413 when it is too long (at once where its length is announced), 400 when it ends before its
+/// end or is no valid one.
+async fn read_to_end(body: &mut Body) -> Result<(), StatusCode> {
+    let (announced, mut read) = (body.size_hint().lower(), 0);
+    while announced.max(read) <= MAX_BODY {
+        match body.frame().await {
+            Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len) as u64,
+            Some(Err(_)) => return Err(StatusCode::BAD_REQUEST),
+            None => return Ok(()),
+        }
     }
-    let mut body = Limited::new(body, MAX_BODY);
-    while let Some(frame) = body.frame().await {
-        frame.map_err(|error| {
-            let is_too_long = error.is::<LengthLimitError>();
-            if is_too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST }
-        })?;
-    }
-    Ok(())
+    Err(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// A reply to CONNECT has no body: what follows its head is the tunnel. So the answer goes there, and the tunnel ends.
-async fn send_into(tunnel: OnUpgrade, answer: Bytes) {
-    // Whoever asks for a tunnel and is gone wants no answer.
-    if let Ok(tunnel) = tunnel.await {
-        let mut tunnel = TokioIo::new(tunnel);
-        let answered = async {
-            tunnel.write_all(&answer).await?;
-            tunnel.shutdown().await
-        };
-        let _ = timeout(TUNNEL_TIMEOUT, answered).await;
-    }
+async fn discard(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
 }

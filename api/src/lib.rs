@@ -12,20 +12,18 @@
 
 mod answer;
 
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::time::Duration;
 use std::{io, thread};
 
 use anyhow::Context as _;
-use axum::Router;
-use prometheus::IntCounter;
+use prometheus::{IntCounter, register_int_counter_with_registry};
 use service::settings::{AdminArgs, LogArgs};
-use service::{Context, Limits, Server, Settings, Shutdown, listener};
+use service::{Context, Limits, Server, Settings, Shutdown};
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub use crate::answer::app;
@@ -34,6 +32,8 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIF
 
 /// How long it takes until a failed readiness has reached every node's kube-proxy, most of the time.
 const DRAIN: Duration = Duration::from_secs(3);
+
+const NO_ADDRESS: &str = "failed to ask for the listener's address";
 
 /// Answers every request with the name of its pod
 #[derive(Debug, Clone, clap::Parser)]
@@ -70,22 +70,26 @@ impl Settings for Config {
 /// # Errors
 /// The address cannot be listened at: names `--listen` and the address. No host name, or no thread.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
-    let listener = listener::bind("--listen", config.listen).await?;
+    let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
-    let name = name.to_string_lossy();
-    let app = app(&name, request_counter(&context.metrics)?, context.shutdown.clone());
-    let server = Server::new(Limits::default());
-    let (running, mut ended) = mpsc::channel(1);
-    for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
-        let (listener, app) = (cloned(&listener).context("failed to share the listener")?, app.clone());
-        let part = Part { server: server.clone(), app, shutdown: context.shutdown.clone() };
-        part.start(listener, running.clone()).context("failed to start a thread")?;
+    let api = Api::new(&name.to_string_lossy(), &context)?;
+    // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
+    // is free or not, reset those that one leaves behind, and let any process of this user join in.
+    let listener = listener.into_std().context("failed to share the listener")?;
+    let mut cores = JoinSet::new();
+    for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+        let (api, listener) = (api.clone(), listener.try_clone().context("failed to share the listener")?);
+        // All before clients come: they may take the last file that can be opened.
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("failed to start a runtime")?;
+        cores.spawn_blocking(move || runtime.block_on(api.serve_shared(listener)));
     }
-    drop(running);
-    up(&listener, &name, &context);
-    Part { server, app, shutdown: context.shutdown }.serve(listener).await;
-    // Within the same time: all have one deadline.
-    let _: Option<Infallible> = ended.recv().await;
+    up(listener.local_addr().context(NO_ADDRESS)?, &name.to_string_lossy(), &context);
+    drop(listener);
+    // At about the same time: all have one deadline.
+    while let Some(ended) = cores.join_next().await {
+        ended.context("a thread panicked")?.context("failed to serve on one of the cores")?;
+    }
     Ok(())
 }
 
@@ -94,69 +98,50 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
 /// # Errors
 /// A registry that has the metric already.
 pub async fn serve(listener: TcpListener, name: String, context: Context) -> anyhow::Result<()> {
-    let app = app(&name, request_counter(&context.metrics)?, context.shutdown.clone());
-    up(&listener, &name, &context);
-    let (server, shutdown) = (Server::new(Limits::default()), &context.shutdown);
-    server.serve(listener, app, shutdown.requested(), shutdown).await;
+    let api = Api::new(&name, &context)?;
+    up(listener.local_addr().context(NO_ADDRESS)?, &name, &context);
+    api.serve(listener, Duration::ZERO).await;
     Ok(())
 }
 
 /// The system queues clients from the bind on.
-fn up(listener: &TcpListener, name: &str, context: &Context) {
+fn up(address: SocketAddr, name: &str, context: &Context) {
     context.health.ready();
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, name, "listening");
-    }
+    tracing::info!(%address, name, "listening");
 }
 
 /// What one core does: a thread with a runtime of its own costs less than one runtime that hands its tasks from core to
-/// core.
-struct Part {
+/// core. Clones share their limits.
+#[derive(Clone)]
+struct Api {
     server: Server,
-    app: Router,
+    name: String,
+    requests: IntCounter,
     shutdown: Shutdown,
 }
 
-impl Part {
-    /// Serves until the drain is over.
-    async fn serve(self, listener: TcpListener) {
+impl Api {
+    fn new(name: &str, context: &Context) -> anyhow::Result<Self> {
+        let Context { metrics, shutdown, .. } = context;
+        let requests =
+            register_int_counter_with_registry!("api_requests_total", "Requests received", metrics)?;
+        let server = Server::new(Limits::default());
+        Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone() })
+    }
+
+    /// Serves until `drain` after the shutdown's request, and what is in hand then to its end.
+    async fn serve(self, listener: TcpListener, drain: Duration) {
         let drained = async {
             self.shutdown.requested().await;
-            sleep(DRAIN).await;
+            sleep(drain).await;
         };
-        self.server.serve(listener, self.app, drained, &self.shutdown).await;
+        let app = app(&self.name, self.requests, self.shutdown.clone());
+        self.server.serve(listener, app, drained, &self.shutdown).await;
     }
 
-    /// Serves on a thread of its own, which has `running` until it ends.
-    fn start(self, listener: std::net::TcpListener, running: mpsc::Sender<Infallible>) -> anyhow::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let serve = async move {
-            // It fails where this runtime does: at its start, or never.
-            match TcpListener::from_std(listener) {
-                Ok(listener) => self.serve(listener).await,
-                Err(error) => tracing::error!("failed to serve on one of the cores: {error}"),
-            }
-            drop(running);
-        };
-        thread::Builder::new().name("api".to_owned()).spawn(move || runtime.block_on(serve))?;
+    /// Serves a listener that others serve too.
+    async fn serve_shared(self, listener: std::net::TcpListener) -> io::Result<()> {
+        self.serve(TcpListener::from_std(listener)?, DRAIN).await;
         Ok(())
     }
-}
-
-/// The same listener for another runtime. Not one of its own on the same port: the system would give each its share of the
-/// connections, whether it is free or not, reset those that one leaves behind, and let any process of this user join in.
-fn cloned(listener: &TcpListener) -> io::Result<std::net::TcpListener> {
-    use std::os::fd::AsFd;
-
-    let listener = listener.as_fd().try_clone_to_owned()?;
-    Ok(listener.into())
-}
-
-fn request_counter(metrics: &prometheus::Registry) -> anyhow::Result<IntCounter> {
-    let register = || {
-        let counter = IntCounter::new("api_requests_total", "Requests received")?;
-        metrics.register(Box::new(counter.clone()))?;
-        Ok::<_, prometheus::Error>(counter)
-    };
-    register().context("failed to register `api_requests_total`")
 }

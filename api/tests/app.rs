@@ -38,8 +38,7 @@ async fn the_answer_is_json_with_the_name_and_nothing_of_the_request() {
     let reply = reply(request.body(Body::empty()).unwrap()).await;
     assert_eq!(reply.status(), StatusCode::OK);
     assert_eq!(reply.headers()["content-type"], "application/json");
-    assert_eq!(reply.headers()["content-length"], OK_BODY.len().to_string());
-    assert_eq!(reply.headers().len(), 2);
+    assert_eq!(reply.headers().len(), 1);
     assert_eq!(body(reply).await, OK_BODY);
 }
 

@@ -66,7 +66,7 @@ async fn who_never_reads_the_replies_is_dropped() {
 
 #[tokio::test]
 async fn more_idle_connections_than_there_is_room_for_keep_nobody_from_an_answer() {
-    let server = Server::with_limits(Limits { connections: 20, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { connections: 20, idle: 30 * SHORT, ..PATIENT }).await;
     let mut crowd = Vec::new();
     for number in 0..100 {
         let mut client = server.connect().await;
@@ -88,7 +88,7 @@ async fn more_idle_connections_than_there_is_room_for_keep_nobody_from_an_answer
 
 #[tokio::test]
 async fn a_busy_connection_is_never_closed_to_make_room() {
-    let server = Server::with_limits(Limits { connections: 20, ..PATIENT }).await;
+    let server = Server::with_limits(Limits { connections: 20, idle: 30 * SHORT, ..PATIENT }).await;
     let mut busy = server.connect().await;
     busy.send("POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf").await;
     let mut crowd = Vec::new();

@@ -10,7 +10,7 @@ use axum::routing::get;
 use prometheus::TextEncoder;
 use tokio::net::TcpListener;
 
-use crate::{Context, Health, Limits, Server, Shutdown, listener};
+use crate::{Context, Health, Limits, Server, Shutdown, bind};
 
 /// Probes and Prometheus: few, and quick.
 const LIMITS: Limits =
@@ -25,7 +25,7 @@ pub(crate) struct Admin {
 
 impl Admin {
     pub(crate) async fn bind(address: SocketAddr, context: &Context) -> anyhow::Result<Self> {
-        let listener = listener::bind("--admin-listen", address).await?;
+        let listener = bind("--admin-listen", address).await?;
         // Not the setting's: with port 0 the system chooses.
         let address = listener.local_addr().unwrap_or(address);
         tracing::info!(%address, "admin port open");

@@ -13,16 +13,14 @@
 //! - `telemetry`: diagnostics on standard error, which waits for nobody
 //! - `shutdown`: [`Shutdown`], asked for once and seen everywhere; `signals`: who asks for it
 //! - `health`: [`Health`], what the probes are told; `admin`: the port that tells them; `check`: who asks that port
-//! - `serve`: [`Server`], the one HTTP server, for the admin port and for services; [`listener`]: binding and accepting;
-//!   `connection`: one connection, from its acceptance to its end; `lingering`: how it is closed
+//! - `serve`: [`Server`], the one HTTP server, for the admin port and for services; `connection`: one connection, from
+//!   its acceptance to its end
 
 mod admin;
 mod check;
 mod command_line;
 mod connection;
 mod health;
-mod lingering;
-pub mod listener;
 mod serve;
 pub mod settings;
 mod shutdown;
@@ -31,7 +29,7 @@ mod start;
 mod telemetry;
 
 pub use health::Health;
-pub use serve::{Limits, Server};
+pub use serve::{Limits, Server, bind};
 pub use settings::Settings;
 pub use shutdown::{Interrupted, Shutdown};
 pub use start::main;

@@ -1,24 +1,22 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
-use tokio::time::{sleep, timeout_at};
+use anyhow::Context as _;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tower::Service;
 
-use crate::connection::{self, Stop};
-use crate::listener::Acceptor;
-use crate::{Shutdown, lingering};
+use crate::{Shutdown, connection};
 
-/// So many connections below the limit, each newcomer costs one that asks nothing its place: newcomers need not wait
-/// for it to end.
-const RESERVE: usize = 64;
-
-/// While there is no room, this often as many connections are asked to make some.
-const MAKE_ROOM_EVERY: Duration = Duration::from_millis(10);
-const MAKE_ROOM_FOR: usize = 16;
+/// So often a connection is looked at within [`Limits::idle`].
+const LOOKS: u32 = 30;
 
 /// What clients may hold, all of them together, and for how long.
 ///
@@ -26,13 +24,13 @@ const MAKE_ROOM_FOR: usize = 16;
 /// in hand 7 kB where the application drops its head. With the default numbers that is 280 MiB at the very most.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections. Where there are more, those that have asked nothing for longest are closed first; where all are busy,
-    /// newcomers wait to be accepted.
+    /// Connections; newcomers beyond them wait. Not for long: while more than half are taken, one that asks nothing is
+    /// closed after a thirtieth of `idle`, to twice that.
     pub connections: usize,
     /// Requests in hand besides the first of each connection: over HTTP/2, where it may have 100. Further ones are
     /// answered 503.
     pub requests: usize,
-    /// From a connection's start, or the last reply, to the end of the next request's head. Over HTTP/2 up to twice that.
+    /// From a connection's start, or the last reply, to the end of the next request's head.
     pub idle: Duration,
     /// For one request, its body included; then it is answered 408.
     pub request: Duration,
@@ -53,102 +51,87 @@ impl Default for Limits {
 ///
 /// Clones share their limits: one for each thread that serves the same listener.
 #[derive(Debug, Clone)]
-pub struct Server(Arc<Bounds>);
-
-/// What is left of the limits.
-#[derive(Debug)]
-pub(crate) struct Bounds {
+pub struct Server {
     pub(crate) limits: Limits,
     connections: Arc<Semaphore>,
     pub(crate) requests: Arc<Semaphore>,
-    /// Wakes the connection that has waited for longest for its next request, or for its turn to be woken.
-    pub(crate) room_needed: Notify,
 }
 
 impl Server {
     /// A server that has its `limits` for itself.
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Bounds {
-            limits,
-            connections: Arc::new(Semaphore::new(limits.connections)),
-            requests: Arc::new(Semaphore::new(limits.requests)),
-            room_needed: Notify::new(),
-        }))
+        let [connections, requests] = [limits.connections, limits.requests].map(Semaphore::new).map(Arc::new);
+        Self { limits, connections, requests }
     }
 
-    /// Answers with `app` on `listener` until `stop` completes. Then no further connections are let in, those that the
-    /// system had let in already are served, clients are told to go elsewhere (`Connection: close`, GOAWAY), what is in
-    /// hand is answered, and what is left at the deadline of `shutdown` is cut off.
-    pub async fn serve(
+    /// Answers with `app` on `listener` until `stop` completes. Then no further connections are let in; those that there
+    /// are end as soon as they have been looked at, a thirtieth of [`Limits::idle`] later: who asks nothing at once, others
+    /// when what is in hand is answered. What is left at the deadline of `shutdown` is cut off.
+    pub async fn serve<S>(
         &self,
-        listener: TcpListener,
-        app: Router,
+        mut listener: TcpListener,
+        app: S,
         stop: impl Future<Output = ()>,
         shutdown: &Shutdown,
-    ) {
-        let connections = TaskTracker::new();
-        let asked = Stop { to_finish: CancellationToken::new(), at_once: CancellationToken::new() };
-        let app = connection::timed(app, &self.0.limits);
-        let start = |(stream, place): (TcpStream, OwnedSemaphorePermit)| {
-            let stream = lingering::Stream::new(stream, place);
-            connections.spawn(connection::serve(stream, app.clone(), Arc::clone(&self.0), asked.clone()));
-        };
-        let mut acceptor = Acceptor::new(listener);
+    ) where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
+        S: Clone + Send + Sync + 'static,
+    {
+        let stopping = CancellationToken::new();
+        let (running, mut ended) = mpsc::channel::<Infallible>(1);
         let mut stop = std::pin::pin!(stop);
         loop {
-            tokio::select! {
+            let accepted = async {
+                let place = Arc::clone(&self.connections).acquire_owned().await;
+                (place, Listener::accept(&mut listener).await.0)
+            };
+            let (place, stream) = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                accepted = self.accept(&mut acceptor) => start(accepted),
-            }
+                accepted = accepted => accepted,
+            };
+            // Refused only for a connection that is already gone.
+            let _ = stream.set_nodelay(true);
+            let connection =
+                connection::serve(stream, app.clone(), self.clone(), stopping.clone(), shutdown.clone());
+            let held = (place, running.clone());
+            tokio::spawn(async move {
+                connection.await;
+                drop(held);
+            });
         }
-        self.let_in_last(acceptor).into_iter().for_each(start);
-        asked.to_finish.cancel();
-        connections.close();
-        let deadline = shutdown.deadline().unwrap_or_else(|| Instant::now() + Shutdown::GRACE);
-        if timeout_at(deadline.into(), connections.wait()).await.is_err() {
-            tracing::warn!("cutting off {} connections", connections.len());
-            asked.at_once.cancel();
-            connections.wait().await;
-        }
+        drop((listener, running));
+        stopping.cancel();
+        let _: Option<Infallible> = ended.recv().await;
     }
 
-    /// The next connection, once there is a place for it.
-    async fn accept(&self, acceptor: &mut Acceptor) -> (TcpStream, OwnedSemaphorePermit) {
-        let place = self.place().await;
-        let stream = acceptor.next().await;
-        if self.0.connections.available_permits() < RESERVE.min(self.0.limits.connections / 2) {
-            self.0.room_needed.notify_one();
-        }
-        (stream, place)
+    /// How often connections are looked at.
+    pub(crate) fn look_every(&self) -> Duration {
+        self.limits.idle / LOOKS
     }
 
-    async fn place(&self) -> OwnedSemaphorePermit {
-        loop {
-            match self.try_place() {
-                Ok(place) => return place,
-                Err(_) => (0..MAKE_ROOM_FOR).for_each(|_| self.0.room_needed.notify_one()),
-            }
-            // Not by waiting for a permit, which is first come, first served: another thread's accept loop may have been
-            // asked to stop and hold on to its place in the queue.
-            sleep(MAKE_ROOM_EVERY).await;
-        }
+    /// As how many looks in a row a connection may ask nothing: one, while there is little room for others.
+    pub(crate) fn patience(&self) -> u32 {
+        if self.connections.available_permits() < self.limits.connections / 2 { 1 } else { LOOKS }
     }
+}
 
-    fn try_place(&self) -> Result<OwnedSemaphorePermit, TryAcquireError> {
-        Arc::clone(&self.0.connections).try_acquire_owned()
-    }
+/// Listens on `address`, the value of `setting`.
+///
+/// # Errors
+/// The address in use, no right to bind it, no such address here: names the setting and the address.
+pub async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("failed to listen on `{setting} {address}`"))
+}
 
-    /// The connections that the system had let in already, as far as there are places.
-    fn let_in_last(&self, acceptor: Acceptor) -> Vec<(TcpStream, OwnedSemaphorePermit)> {
-        match acceptor.close() {
-            Ok(waiting) => {
-                waiting.into_iter().map_while(|stream| Some((stream, self.try_place().ok()?))).collect()
-            }
-            Err(error) => {
-                tracing::warn!("failed to accept the last connections: {error}");
-                Vec::new()
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_an_error_that_names_setting_and_address() {
+        let elsewhere = ([192, 0, 2, 1], 80).into();
+        let error = bind("--listen", elsewhere).await.unwrap_err();
+        assert_eq!(error.to_string(), "failed to listen on `--listen 192.0.2.1:80`");
     }
 }
