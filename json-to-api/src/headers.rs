@@ -261,6 +261,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, "Authorization: one").unwrap()
+        });
+        let mut headers = read(&[&format!("@{}", pipe.display())]).unwrap();
+        writer.join().unwrap();
+        // Nobody writes any more: to read it again would take for ever.
+        assert!(!headers.refresh());
+        assert_eq!(sent(&headers), pairs(&[("authorization", "one")]));
+    }
+
+    #[test]
     fn a_bad_new_content_leaves_the_headers_as_they_were_and_a_good_one_mends_them() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("headers");

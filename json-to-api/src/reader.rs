@@ -254,6 +254,14 @@ mod tests {
     }
 
     #[test]
+    fn a_large_document_stays_in_memory_for_its_own_sake_alone() {
+        let large = format!("\"{}\"", "x".repeat(2 * LARGE));
+        let (chunks, _) = all(format!("1\n{large}\n2\n").as_bytes(), LineSet::new());
+        let alone: Vec<_> = chunks[0].documents.iter().map(|document| document.body.is_unique()).collect();
+        assert_eq!(alone, [false, true, false]);
+    }
+
+    #[test]
     fn a_document_is_read_again_as_it_was() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "{\"a\":1}\n{\"b\":2}\r\n{\"c\":3}").unwrap();
