@@ -251,3 +251,18 @@ async fn a_wrong_set_up_stays_a_problem_while_batches_rest() {
     shutdown.request();
     assert!(running.await.unwrap().is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_rests_is_tried_again_though_others_wait_all_the_time() {
+    let server = Server::start(|_| Answer::status(500)).await;
+    let directory = Directory::with(1);
+    // Still being written, for as long as the test goes on: it waits, and cannot be taken.
+    let mut unfinished = std::fs::File::create(directory.path().join("listing-1.json")).unwrap();
+    std::io::Write::write_all(&mut unfinished, b"{}").unwrap();
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(run(directory.config(&server, &[]), shutdown.clone()));
+    server.asked_at_least(4).await;
+    shutdown.request();
+    running.await.unwrap().assert_interrupted();
+    drop(unfinished);
+}
