@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use tempfile::TempDir;
+use tempfile::{TempDir, tempdir_in};
 
 use crate::measure::{Cores, Running, fresh, interleave, run as run_all, start, wait_for};
 use crate::place::{Place, free_address, own_file, system};
@@ -25,7 +25,9 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
     input::write(fewer, &less_text, None, None)?;
     let runs = interleave(
         place.rounds,
-        [&mut || chain(place, &text, lines), &mut || syslog_ng(place, &less_text, fewer)],
+        [&mut || Ok(lines as f64 / seconds(place, place.root(), &text, lines, &[])?), &mut || {
+            syslog_ng(place, &less_text, fewer)
+        }],
     )?;
     let [chain, syslog_ng] = runs.map(|rates| Samples::new(Unit::PerSecond, rates));
     let row = Row::ratio("whole chain", &chain, "syslog-ng, one POST a document", &syslog_ng);
@@ -46,17 +48,19 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
 /// The three stages on a directory, waiting for files.
 pub(crate) struct Stages {
     pub(crate) directory: TempDir,
+    /// What json-to-api prints lies on the disk, wherever the directory is.
+    beside: TempDir,
     running: Vec<Running>,
 }
 
 impl Stages {
-    /// Starts them with an api.
+    /// Starts them on a directory of a volume, with an api; `settings` are for each.
     ///
     /// # Errors
     /// One does not start.
-    pub(crate) fn start(place: &Place, url: &str, settings: &[&str]) -> anyhow::Result<Self> {
-        let directory = place.directory()?;
-        let mut stages = Self { directory, running: Vec::new() };
+    pub(crate) fn start(place: &Place, volume: &Path, url: &str, settings: &[&str]) -> anyhow::Result<Self> {
+        let directory = tempdir_in(volume).context("failed to make a directory")?;
+        let mut stages = Self { directory, beside: place.directory()?, running: Vec::new() };
         for name in ["text-to-csv", "csv-to-json", "json-to-api"] {
             let mut command = place.program(name);
             let admin = free_address()?;
@@ -64,11 +68,12 @@ impl Stages {
                 .arg("--data-dir")
                 .arg(stages.directory.path())
                 .arg("--admin-listen")
-                .arg(admin.to_string());
+                .arg(admin.to_string())
+                .args(settings);
             if name == "json-to-api" {
                 let blocks =
                     File::create(stages.blocks()).context("failed to create the file for the blocks")?;
-                command.args(["--api-url", url]).args(settings).stdout(blocks);
+                command.args(["--api-url", url]).stdout(blocks);
             }
             let mut running = start(Cores::Both, &mut command)?;
             // Ready: it watches the directory.
@@ -82,7 +87,7 @@ impl Stages {
     }
 
     fn blocks(&self) -> std::path::PathBuf {
-        self.directory.path().join("blocks")
+        self.beside.path().join("blocks")
     }
 
     /// Gives a file that lies beside the directory a name in it, at once.
@@ -104,22 +109,33 @@ impl Stages {
     }
 }
 
-fn chain(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {
+/// Seconds from the lines dropped on a volume to the last document that the api counts.
+///
+/// # Errors
+/// A program fails, or what came out is wrong.
+pub(crate) fn seconds(
+    place: &Place,
+    volume: &Path,
+    text: &Path,
+    lines: u64,
+    settings: &[&str],
+) -> anyhow::Result<f64> {
     let api = Api::start(place, Cores::Both)?;
-    let mut stages = Stages::start(place, &api.url(), &[])?;
-    let file = place.root().join("dropped");
+    let mut stages = Stages::start(place, volume, &api.url(), settings)?;
+    let beside = tempdir_in(volume).context("failed to make a directory")?;
+    let file = beside.path().join("dropped");
     fresh(text, &file)?;
     let started = Instant::now();
     stages.drop_in(&file)?;
     wait_for("the last document", || Ok((api.requests()? >= lines).then_some(())))?;
-    let rate = per_second(lines, started);
+    let seconds = started.elapsed().as_secs_f64();
     stages.stop()?;
     let (received, printed) = (api.requests()?, check::blocks(&stages.blocks())?);
     ensure!(
         received >= lines && printed == lines,
         "of {lines} lines {received} were received and {printed} printed"
     );
-    Ok(rate)
+    Ok(seconds)
 }
 
 fn syslog_ng(place: &Place, text: &Path, lines: u64) -> anyhow::Result<f64> {

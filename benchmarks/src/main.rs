@@ -6,7 +6,7 @@
 //!
 //! - `goals.rs`: the goals, a constant each
 //! - a group of rows each: `conversions.rs`, `listing.rs`, `serving.rs`, `delivery.rs`, `chain.rs`, `one_document.rs`,
-//!   `memory.rs`
+//!   `glusterfs.rs`, `memory.rs`
 //! - `measure.rs`: runs programs and notes what they used; `samples.rs`: medians; `check.rs`: whether outputs are right
 //! - `place.rs`, `input.rs`, `service.rs`: where, on what, and against which api
 //! - `peers.rs`, `tools.rs`: peers of our own making, and others'
@@ -16,6 +16,7 @@ mod chain;
 mod check;
 mod conversions;
 mod delivery;
+mod glusterfs;
 mod goals;
 mod input;
 mod listing;
@@ -88,6 +89,7 @@ enum Group {
     Delivery,
     Chain,
     OneDocument,
+    Glusterfs,
     Memory,
 }
 
@@ -100,6 +102,7 @@ impl Group {
             Group::Delivery => delivery::run,
             Group::Chain => chain::run,
             Group::OneDocument => one_document::run,
+            Group::Glusterfs => glusterfs::run,
             Group::Memory => memory::run,
         };
         run(place)

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use tempfile::tempdir_in;
 
 use crate::chain::Stages;
 use crate::goals;
@@ -23,22 +25,9 @@ const DOCUMENTS: usize = 40;
 const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
-    let (server, answered) = Server::start()?;
-    let mut stages = Stages::start(place, &format!("http://{server}"), &["--http", "1"])?;
     let mut syncs = Syncs::new(place.directory()?);
-    let (mut ways, mut floors) = (Vec::new(), Vec::new());
-    for _ in 0..place.rounds * DOCUMENTS {
-        ways.push(one(place, &stages, &answered)?);
-        // The stages are still deleting what the document left: wait, or the syncs are held up.
-        thread::sleep(Duration::from_millis(20));
-        floors.push(syncs.run()?);
-    }
-    stages.stop()?;
-    let milliseconds = |times: Vec<Duration>| {
-        Samples::new(Unit::Milliseconds, times.iter().map(|time| time.as_secs_f64() * 1e3))
-    };
-    let row =
-        Row::ratio("one document", &milliseconds(ways), format!("{SYNCS} syncs"), &milliseconds(floors));
+    let (ways, floors) = by_turns(place, place.root(), &[], &mut || syncs.run())?;
+    let row = Row::ratio("one document", &ways, format!("{SYNCS} syncs"), &floors);
     Ok(Section {
         title: "One document",
         about: format!(
@@ -51,20 +40,46 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         rows: vec![row.goal(goals::ONE_DOCUMENT)],
         commands: &[(
             "chain",
-            "text-to-csv, csv-to-json, json-to-api --http 1 --api-url URL, each with --data-dir DIRECTORY",
+            "text-to-csv, csv-to-json, json-to-api --api-url URL, each with --data-dir DIRECTORY",
         )],
     })
 }
 
-fn one(place: &Place, stages: &Stages, answered: &Receiver<Instant>) -> anyhow::Result<Duration> {
-    let beside = place.directory()?;
+/// The ways of documents on a volume, by turns with a floor under them.
+///
+/// # Errors
+/// A stage does not start, no document comes, or those of `floor`.
+pub(crate) fn by_turns(
+    place: &Place,
+    volume: &Path,
+    settings: &[&str],
+    floor: &mut dyn FnMut() -> anyhow::Result<Duration>,
+) -> anyhow::Result<(Samples, Samples)> {
+    let (server, answered) = Server::start()?;
+    let mut stages = Stages::start(place, volume, &format!("http://{server}"), settings)?;
+    let (mut ways, mut floors) = (Vec::new(), Vec::new());
+    for _ in 0..place.rounds * DOCUMENTS {
+        ways.push(one(volume, &stages, &answered)?);
+        // The stages are still deleting what the document left: wait, or the floor is held up.
+        thread::sleep(Duration::from_millis(20));
+        floors.push(floor()?);
+    }
+    stages.stop()?;
+    let milliseconds = |times: Vec<Duration>| {
+        Samples::new(Unit::Milliseconds, times.iter().map(|time| time.as_secs_f64() * 1e3))
+    };
+    Ok((milliseconds(ways), milliseconds(floors)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "so a file is dropped that is there at once")]
+fn one(volume: &Path, stages: &Stages, answered: &Receiver<Instant>) -> anyhow::Result<Duration> {
+    let beside = tempdir_in(volume).context("failed to make a directory")?;
     let (file, mut line) = (beside.path().join("one"), Vec::new());
     entries(1, |entry| Ok(entry.write_line(&mut line)?))?;
     fs::write(&file, line).context("failed to write a line")?;
     ensure!(answered.try_recv().is_err(), "a document came twice");
     let started = Instant::now();
-    // The name is there at once, as with a rename.
-    fs::hard_link(&file, stages.directory.path().join("listing.txt")).context("failed to drop the file")?;
+    fs::rename(&file, stages.directory.path().join("listing.txt")).context("failed to drop the file")?;
     let answer = answered.recv_timeout(Duration::from_secs(30)).context("no document came")?;
     Ok(answer - started)
 }

@@ -106,7 +106,9 @@ impl Section {
     /// The section in Markdown.
     pub(crate) fn render(&self) -> String {
         let mut out = format!("## {}\n\n{}\n\n", self.title, self.about);
-        out.push_str(&table(self.rows.iter()));
+        if !self.rows.is_empty() {
+            out.push_str(&table(self.rows.iter()));
+        }
         if !self.commands.is_empty() {
             out.push_str("\n```text\n");
             let width = self.commands.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();

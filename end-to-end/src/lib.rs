@@ -4,31 +4,38 @@
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
 //! Layout: [`program`] (`programs.rs`), [`Running`] (`running.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
-//! (`recorder.rs`), [`services()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`), [`decode()`]
-//! (`decode.rs`), [`documented_commands()`] (`readme.rs`).
+//! (`recorder.rs`), [`services()`], [`jobs()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`),
+//! [`decode()`] (`decode.rs`), [`documented_commands()`] (`readme.rs`), [`Ledger`] and [`Books`] (`ledger.rs`, `books.rs`),
+//! [`SharedVolume`] (`shared_volume.rs`, and the script that is its process 1).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod balancer;
+mod books;
 mod data_dir;
 mod decode;
 mod disk;
+mod ledger;
 mod programs;
 mod readme;
 mod recorder;
 mod running;
+mod shared_volume;
 mod stages;
 
 use std::time::{Duration, Instant};
 
 pub use balancer::Balancer;
+pub use books::Books;
 pub use data_dir::DataDir;
 pub use decode::decode;
-pub use disk::{Ballast, Disk};
+pub use disk::{Ballast, Disk, FileSystem};
+pub use ledger::{Balance, Ledger, Outcome, Token};
 pub use programs::{api, as_nobody, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
 pub use running::{Running, full_pipe};
-pub use stages::{AtWork, STAGES, Stage, services};
+pub use shared_volume::{Node, SharedVolume};
+pub use stages::{AtWork, STAGES, Stage, jobs, services};
 
 /// Waits until `done` gives something.
 ///

@@ -120,6 +120,11 @@ impl Running {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         let status = wait_for("a program's end", || self.child.try_wait().unwrap());

@@ -23,12 +23,24 @@ pub struct Stage {
 /// # Panics
 /// The root manifest lists none.
 pub fn services() -> Vec<&'static str> {
-    let manifest = include_str!("../../Cargo.toml");
-    let members = manifest.split_once("\nmembers = [").unwrap().1.split(']').next().unwrap();
-    let mut names: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    let mut names = members();
     let last = names.iter().position(|name| *name == "api").unwrap();
     names.truncate(last + 1);
     names
+}
+
+/// The programs beside the pipeline, batch work and the operator: the workspace's members between `api` and what they
+/// all share.
+pub fn jobs() -> Vec<&'static str> {
+    let all = members();
+    let api = all.iter().position(|name| *name == "api").unwrap();
+    all.into_iter().skip(api + 1).take_while(|name| !name.starts_with("lib/")).collect()
+}
+
+fn members() -> Vec<&'static str> {
+    let manifest = include_str!("../../Cargo.toml");
+    let members = manifest.split_once("\nmembers = [").unwrap().1.split(']').next().unwrap();
+    members.split('"').skip(1).step_by(2).collect()
 }
 
 /// All stages.

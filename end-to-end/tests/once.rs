@@ -99,3 +99,64 @@ fn a_listing_told_to_stop_is_published_or_ends_with_143_or_130() {
         assert_eq!(ended, Some(if is_published { 0 } else { status }));
     }
 }
+
+/// Drops so many files of ten documents; returns what they hold.
+fn leave_backlog(data: &DataDir, files: usize) -> BTreeSet<Vec<u8>> {
+    let contents = (0..files).map(|file| documents(&format!("{file:03}"), 10)).collect::<Vec<_>>();
+    for (file, content) in contents.iter().enumerate() {
+        data.put(&format!("listing-{file:03}.json"), content);
+    }
+    contents.iter().flat_map(|content| content.lines()).map(|line| line.as_bytes().to_vec()).collect()
+}
+
+fn drain(data: &DataDir, api: &Recorder) -> Running {
+    let args = ["--once", "--timeout", "1h", "--api-url", &api.url()];
+    Running::start(&mut stage("json-to-api", data.path(), &args))
+}
+
+/// What the parallel Job of `k8s/batch/drain-job.yaml` does, without a cluster.
+#[test]
+fn three_runs_at_once_deliver_a_backlog_of_a_hundred_files_once_each() {
+    let (data, api) = (DataDir::new(), Recorder::start());
+    let expected = leave_backlog(&data, 100);
+    let mut runs = [(); 3].map(|()| drain(&data, &api));
+    for run in &mut runs {
+        assert_eq!(run.wait().code(), Some(0), "{}", run.log());
+    }
+    let posts = api.posts();
+    assert_eq!(posts.len(), expected.len(), "each document once");
+    assert_eq!(posts.iter().map(|post| post.body.clone()).collect::<BTreeSet<_>>(), expected);
+    let keys: BTreeSet<&str> = posts.iter().map(|post| post.key.as_str()).collect();
+    assert_eq!(keys.len(), expected.len(), "no key twice");
+    assert!(data.waiting("json").is_empty() && data.in_hand().is_empty(), "{:?}", data.in_hand());
+}
+
+/// Why that Job has as many completions as pods: a run that ends well says nothing of what another has in hand.
+#[test]
+fn what_a_killed_run_had_in_hand_is_left_by_runs_that_end_before_it_and_taken_up_by_its_successor() {
+    let (data, api) = (
+        DataDir::new(),
+        Recorder::with("api", |before, _| match before {
+            0 => Reply::Hang,
+            _ => Reply::Status(200),
+        }),
+    );
+    data.put("listing.json", "{\"n\":\"held\"}\n");
+    let held = drain(&data, &api);
+    wait_for("a document in hand", || (api.count() > 0).then_some(()));
+    let mut expected = leave_backlog(&data, 10);
+    expected.insert(b"{\"n\":\"held\"}".to_vec());
+    for mut run in [(); 2].map(|()| drain(&data, &api)) {
+        assert_eq!(run.wait().code(), Some(0), "{}", run.log());
+    }
+    assert!(data.waiting("json").is_empty(), "they did all that they could");
+    assert!(data.claim("json-to-api").is_some(), "and left what another has");
+    held.end_by(Signal::KILL);
+    let mut successor = drain(&data, &api);
+    assert_eq!(successor.wait().code(), Some(0), "{}", successor.log());
+    let posts = api.posts();
+    assert_eq!(posts.iter().map(|post| post.body.clone()).collect::<BTreeSet<_>>(), expected);
+    let keys: BTreeSet<&str> = posts.iter().map(|post| post.key.as_str()).collect();
+    assert_eq!((posts.len(), keys.len()), (expected.len() + 1, expected.len()), "one twice, under one key");
+    assert!(data.in_hand().is_empty(), "{:?}", data.in_hand());
+}

@@ -45,7 +45,7 @@ pub(crate) fn write(
         .with_context(|| format!("failed to look at the data directory `{}`", root.display()))?;
 
     let mut draft = volume.begin_draft(SPEC)?;
-    match (Walk { root: &config.root, left_out, is_to_stop }).list(draft.output()) {
+    match (Walk { root: &config.root, left_out, is_to_stop }).list(&mut draft.output) {
         Ok(statistics) => {
             // The root has a line: there is something to publish.
             let name = draft.publish()?.unwrap_or_default();

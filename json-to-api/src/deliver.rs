@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use http_client::backoff;
 use records::{Counts, MAX_LINE};
 use stage::{Outcome, Process, ProcessError, Turn};
 use tokio::runtime::{self, Runtime};
@@ -21,7 +22,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use volume::Batch;
 
-use crate::backoff;
 use crate::clients::Clients;
 use crate::document::{Answer, Document, Failure, Paused, Refusal};
 use crate::headers::Headers;

@@ -15,16 +15,15 @@
 //!
 //! Beside it:
 //! - `work.rs` what is known of a batch, also while it rests; `rejects.rs` copies from the input what was refused
-//! - `address_pool.rs`, `tls.rs`, `target.rs` the URL, `headers.rs` the user's: how the api is reached
+//! - `address_pool.rs`, `target.rs` the URL, `headers.rs` the user's: how the api is reached
 //! - `report.rs` what is said about failures; `metrics.rs`
-//! - pure: `document.rs` the types, `journal.rs` the saved form, `verdict.rs` what a status means, `backoff.rs`, `lifetime.rs`
+//! - pure: `document.rs` the types, `journal.rs` the saved form, `verdict.rs` what a status means, `lifetime.rs`
 //!   of connections
 //! - `any_bytes.rs` what holds for whatever others write, for tests and fuzz targets
 
 mod address_pool;
 #[cfg(any(test, fuzzing))]
 pub mod any_bytes;
-mod backoff;
 mod clients;
 mod deliver;
 mod document;
@@ -41,7 +40,6 @@ mod report;
 mod save;
 mod senders;
 mod target;
-mod tls;
 mod verdict;
 mod work;
 
@@ -55,6 +53,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
+use http_client::tls;
 use service::{Context, settings};
 use stage::{Observer, Spec};
 
@@ -141,6 +140,16 @@ pub enum Http {
     Two,
 }
 
+impl Http {
+    /// Its name in ALPN (RFC 7301 and RFC 9113, section 3.2).
+    fn protocol(self) -> &'static [u8] {
+        match self {
+            Http::One => b"http/1.1",
+            Http::Two => b"h2",
+        }
+    }
+}
+
 /// What json-to-api works with, where it is not alone in its process.
 #[derive(Default)]
 pub struct Surroundings {
@@ -171,7 +180,7 @@ pub async fn run_within(config: Config, context: Context, surroundings: Surround
         http: options.http,
         timeout: options.timeout,
         resolver: Resolver::new(surroundings.addresses),
-        tls: tls::config(options.ca_file.as_deref(), options.http)?,
+        tls: tls::config(options.ca_file.as_deref(), options.http.protocol())?,
     };
     let printer = options.log_docs.then(|| {
         let output = surroundings.output.map_or_else(standard_output, Ok)?;

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use http_client::{backoff, tls};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use rustls::CertificateError;
 use tokio::sync::watch;
 
-use crate::backoff;
 use crate::document::{Answer, Document, Failure};
 use crate::metrics::Metrics;
 use crate::print;
-use crate::tls;
 use crate::verdict::Verdict;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -171,8 +171,8 @@ fn broken(error: &reqwest::Error) -> Answer {
 
 /// What is wrong with the set-up rather than with a connection: no other attempt will do better.
 fn misconfiguration(cause: &(dyn Error + 'static)) -> Option<String> {
-    if let Some(error) = rustls_error(cause) {
-        return Some(format!("failed to agree on TLS: {}", tls::advice(error)));
+    if let Some(error) = tls::error_of(cause) {
+        return Some(format!("failed to agree on TLS: {}", tls_advice(error)));
     }
     let error = cause.downcast_ref::<h2::Error>()?;
     // Our side found that what came is no HTTP/2; or the api said so.
@@ -184,12 +184,21 @@ fn misconfiguration(cause: &(dyn Error + 'static)) -> Option<String> {
     is_http1.then(|| format!("failed to speak HTTP/2, the api may speak HTTP/1.x alone (--http 1): {error}"))
 }
 
-/// rustls's error, which comes wrapped in I/O errors; what only ends the connection is none.
-fn rustls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    match cause.downcast_ref::<std::io::Error>() {
-        // An I/O error is not the source of the one around it.
-        Some(io) => rustls_error(io.get_ref()?),
-        None => cause.downcast_ref(),
+/// What to say where TLS could not be agreed on: no other attempt will do better.
+fn tls_advice(error: &rustls::Error) -> String {
+    match error {
+        // What `openssl req -x509` makes by default; X.509 lets no CA stand for a host by itself.
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the api's certificate is one of a CA (CA:TRUE), which vouches for others only: make one for the host \
+             itself (openssl req -x509 -addext basicConstraints=critical,CA:FALSE …)"
+                .to_owned()
+        }
+        rustls::Error::NoApplicationProtocol | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
+            format!("{error}: the api does not speak the version of HTTP that --http says")
+        }
+        other => other.to_string(),
     }
 }
 

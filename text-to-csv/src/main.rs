@@ -1,9 +1,7 @@
-//! Turns `listing.txt` into `listing.csv`: see the library.
+//! Turns lines of text into CSV: see the library.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), |config, context| {
-        text_to_csv::STAGE.run(config, context, None)
-    })
+    service::main(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"), text_to_csv::run)
 }

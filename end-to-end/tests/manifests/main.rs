@@ -5,15 +5,20 @@
 //!
 //! - `directory.rs`: reading the manifests
 //! - `docs.rs`: the commands that the documentation gives for them
+//! - `jobs.rs`: what a Job and a schedule must bound, and the table of `docs/jobs.md`
+//! - `multi_node.rs`: what differs where stages run on several nodes
 //! - `stages.rs`: that no stage is left out, here or elsewhere
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod directory;
 mod docs;
+mod jobs;
+mod multi_node;
 mod stages;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use end_to_end::{program, services};
@@ -29,17 +34,17 @@ const STOPPING: u64 = 10;
 
 /// The containers that run a program of ours, with its name.
 fn own_containers() -> Vec<(Pod, Value, String)> {
-    let (programs, mut found) = (services(), Vec::new());
+    let mut found = Vec::new();
     for pod in pods() {
         for container in pod.containers() {
-            let name = string(&container["name"]);
-            if programs.contains(&name.as_str()) {
-                found.push((pod.clone(), container.clone(), name));
+            if string(&container["image"]).starts_with("k8s-pipe/") {
+                found.push((pod.clone(), container.clone(), string(&container["name"])));
             }
         }
     }
-    let names: BTreeSet<&str> = found.iter().map(|(.., name)| name.as_str()).collect();
-    assert_eq!(names, programs.into_iter().collect(), "each program has its workload");
+    for program in services() {
+        assert!(found.iter().any(|(.., name)| name == program), "{program} has no workload");
+    }
     found
 }
 
@@ -60,8 +65,10 @@ fn variables(container: &Value) -> BTreeMap<String, String> {
     variables
 }
 
+/// What it is started with, in the pod of the number 0 where pods have one.
 fn arguments(container: &Value) -> Vec<String> {
-    list(&container["args"]).iter().map(string).collect()
+    let arguments = list(&container["args"]).iter().map(string);
+    arguments.map(|argument| argument.replace("$(JOB_COMPLETION_INDEX)", "0")).collect()
 }
 
 fn run(name: &str, variables: &BTreeMap<String, String>, arguments: &[&str]) -> (Output, String) {
@@ -170,9 +177,11 @@ fn selectors_choose_the_pods_of_one_workload() {
     for (name, document) in all("Deployment") {
         let own = vec![format!("Deployment {name}")];
         assert_eq!(selected(&document["spec"]["selector"]["matchLabels"]), own);
-        let spec = &document["spec"]["template"]["spec"];
-        for spread in list(&spec["topologySpreadConstraints"]) {
-            assert_eq!(selected(&spread["labelSelector"]["matchLabels"]), own, "{name} spreads");
+    }
+    for pod in &pods {
+        for spread in list(&pod.spec["topologySpreadConstraints"]) {
+            let own = vec![pod.workload.clone()];
+            assert_eq!(selected(&spread["labelSelector"]["matchLabels"]), own, "{} spreads", pod.workload);
         }
     }
     for (name, service) in all("Service") {
@@ -237,10 +246,12 @@ fn the_programs_know_their_settings_and_can_read_them() {
             assert!(help.contains(&format!("[env: {variable}]")), "{name} knows no {variable}");
         }
         // Settings that cannot be read end with 2; what can be read then finds nobody, and no directory.
-        let nowhere: &[&str] = if name == "getdata" {
+        let nowhere: &[&str] = if help.contains("--check-health") {
+            &["--check-health", "--admin-listen", "127.0.0.1:1"]
+        } else if help.contains("--data-dir") {
             &["--data-dir", "/nonexistent"]
         } else {
-            &["--check-health", "--admin-listen", "127.0.0.1:1"]
+            &["--output-dir", "/dev/null/nowhere", "--temp-dir", "/dev/null/nowhere"]
         };
         let arguments = arguments(&container);
         let arguments: Vec<&str> =
@@ -259,7 +270,13 @@ fn the_volume_is_mounted_where_the_programs_look_for_it() {
         let default = help
             .split_once("DATA_DIR]")
             .map(|(_, rest)| rest.split_once("[default: ").unwrap().1.split_once(']').unwrap().0.to_owned());
-        assert_eq!(directory, variables(&container).get("DATA_DIR").cloned().or(default), "{name}");
+        let variables = variables(&container);
+        // Who makes reports of tables knows no volume, and is told where to write.
+        let written = variables
+            .get("OUTPUT_DIR")
+            .and_then(|path| Path::new(path).parent()?.to_str())
+            .map(str::to_owned);
+        assert_eq!(directory, variables.get("DATA_DIR").cloned().or(default).or(written), "{name}");
     }
 }
 
@@ -269,7 +286,12 @@ fn images_are_of_this_version() {
         assert_eq!(container["image"], format!("k8s-pipe/{name}:{VERSION}"));
         assert_eq!(container["imagePullPolicy"], "IfNotPresent", "{name}: it may be in no registry");
         assert_eq!(pod.labels["app.kubernetes.io/version"], VERSION, "{name}");
-        assert_eq!(pod.labels["app.kubernetes.io/name"], name);
+        // What a Deployment selects is its own: a Job of the same program has a name of its own.
+        let own_name = &pod.labels["app.kubernetes.io/name"];
+        assert!(
+            *own_name == name || pod.workload.ends_with(&format!("Job {}", string(own_name))),
+            "{own_name}"
+        );
     }
     let guide = include_str!("../../../docs/kubernetes.md");
     assert!(guide.contains(&format!("k8s-pipe/$program:{VERSION};")), "docs/kubernetes.md");
@@ -286,8 +308,8 @@ fn images_are_of_this_version() {
 fn probes_ask_the_admin_port_what_they_mean_to_know() {
     for (pod, container, name) in own_containers() {
         let ask = |probe: &str| container[format!("{probe}Probe")]["httpGet"].clone();
-        if name == "getdata" {
-            assert_eq!(container["ports"], Value::Null, "{name}");
+        if pod.workload.contains("Job ") {
+            assert_eq!(container["ports"], Value::Null, "{}: its deadline ends it", pod.workload);
             continue;
         }
         let address = format!("0.0.0.0:{}", pod.port(&json!("admin")).unwrap());
@@ -321,17 +343,41 @@ fn services_and_policies_lead_to_ports_that_are_open() {
     let open = &ports("http") | &ports("admin");
     for (name, policy) in all("NetworkPolicy") {
         let spec = &policy["spec"];
-        let chosen = |labels: &Value| pods.iter().filter(|pod| pod.is_selected_by(labels)).count();
-        assert!(chosen(&spec["podSelector"]["matchLabels"]) > 0, "{name} protects nobody");
+        // The programs in the pods that a policy chooses.
+        let chosen = |labels: &Value| -> BTreeSet<String> {
+            let pods = pods.iter().filter(|pod| pod.is_selected_by(labels));
+            pods.flat_map(|pod| pod.containers().map(|one| string(&one["name"])).collect::<Vec<_>>())
+                .collect()
+        };
+        assert!(!chosen(&spec["podSelector"]["matchLabels"]).is_empty(), "{name} protects nobody");
         for rule in list(&spec["ingress"]).iter().chain(list(&spec["egress"])) {
             for peer in list(&rule["from"]).iter().chain(list(&rule["to"])) {
-                assert_eq!(chosen(&peer["podSelector"]["matchLabels"]), 1, "{name}: {peer}");
+                assert_eq!(chosen(&peer["podSelector"]["matchLabels"]).len(), 1, "{name}: {peer}");
             }
             for port in list(&rule["ports"]) {
                 let number = port["port"].as_u64().unwrap();
-                assert!(number == 53 || open.contains(&number), "{name}: nobody listens at {number}");
+                // Names, and sources outside of the cluster, over TLS.
+                let outside = number == 53 || (number == 443 && rule["to"].is_null());
+                assert!(outside || open.contains(&number), "{name}: nobody listens at {number}");
             }
         }
+    }
+}
+
+/// A Job of the sender has other labels than its Deployment.
+#[test]
+fn whatever_sends_to_the_api_is_let_out_and_in() {
+    let policies = all("NetworkPolicy");
+    let way_in = &policies["api"]["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"];
+    let way_out = &policies["json-to-api"]["spec"]["podSelector"]["matchLabels"];
+    let senders: Vec<Pod> = own_containers()
+        .into_iter()
+        .filter(|(_, container, _)| variables(container).contains_key("API_URL"))
+        .map(|(pod, ..)| pod)
+        .collect();
+    assert!(senders.len() >= 4, "a Deployment and three drains");
+    for pod in senders {
+        assert!(pod.is_selected_by(way_in) && pod.is_selected_by(way_out), "{}", pod.workload);
     }
 }
 
@@ -344,21 +390,5 @@ fn pods_may_finish_and_updates_leave_no_gap() {
     for (name, document) in all("Deployment") {
         let update = &document["spec"]["strategy"]["rollingUpdate"];
         assert_eq!(*update, json!({"maxSurge": 1, "maxUnavailable": 0}), "{name}");
-    }
-}
-
-#[test]
-fn a_run_that_is_late_hangs_or_fails_does_not_end_the_schedule() {
-    let job = all("CronJob").remove("getdata").unwrap()["spec"].clone();
-    assert_eq!(job["concurrencyPolicy"], "Forbid");
-    // Without a value, `kubectl apply` leaves a suspended one suspended.
-    assert_eq!(job["suspend"], false);
-    // The controller looks every 10 seconds: with less than that a run may be missed each time.
-    assert!(job["startingDeadlineSeconds"].as_u64().unwrap() > 10);
-    for limit in ["activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimit"] {
-        assert!(job["jobTemplate"]["spec"][limit].is_u64(), "{limit}");
-    }
-    for history in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
-        assert!(job[history].is_u64(), "{history}");
     }
 }

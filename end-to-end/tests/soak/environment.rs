@@ -7,13 +7,12 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use end_to_end::{DataDir, is_root, run, stage};
+use end_to_end::{DataDir, Ledger, Token, is_root, run, stage};
 use tempfile::TempDir;
 
 use crate::disk::FrailDisk;
 use crate::figures::Figures;
 use crate::fleet::{Fleet, IN_FLIGHT};
-use crate::ledger::{Ledger, Token};
 
 /// By the contract, so many documents are sent twice after a kill, besides those in flight.
 const UNSAVED: u64 = 1_000;

@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use end_to_end::stage;
+use end_to_end::{Outcome, Token, stage};
 
 use crate::environment::Environment;
-use crate::ledger::{Outcome, Token};
 use crate::process::Process;
 use crate::proxy::REFUSED;
 

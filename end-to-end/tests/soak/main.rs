@@ -2,8 +2,8 @@
 //! came out. It lasts as long as `SOAK` says (`2m`), and draws from `SEED`.
 //!
 //! Layout: `environment.rs` what all share; `generator.rs` who drops files; `chaos.rs` who breaks things, `fleet.rs` and
-//! `disk.rs` what is broken; `proxy.rs` and `pod.rs` the way to the API, and how it is disturbed; `ledger.rs` and `figures.rs` what
-//! came of it.
+//! `disk.rs` what is broken; `proxy.rs` and `pod.rs` the way to the API, and how it is disturbed; `figures.rs` what came of it, by the crate's
+//! `Ledger`.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod chaos;
@@ -12,7 +12,6 @@ mod environment;
 mod figures;
 mod fleet;
 mod generator;
-mod ledger;
 mod pod;
 mod process;
 mod proxy;

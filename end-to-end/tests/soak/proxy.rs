@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use end_to_end::Post;
+use end_to_end::{Ledger, Post, Token};
 
 use crate::environment::Environment;
 use crate::figures::Figures;
-use crate::ledger::{Ledger, Token};
 use crate::pod::Pod;
 
 /// A document that bears this is refused.

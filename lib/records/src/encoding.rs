@@ -1,5 +1,7 @@
 //! Lines of bytes as UTF-8.
 
+use memchr::memchr;
+
 use crate::Unreadable;
 
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -34,6 +36,39 @@ impl Encoding {
 
     fn check<'a>(&self, line: &'a [u8]) -> Result<&'a [u8], Unreadable> {
         self.utf_16.map_or(Ok(line), |name| Err(Unreadable::Utf16(name)))
+    }
+}
+
+/// A file's lines as text.
+#[derive(Default)]
+pub(crate) struct Text {
+    encoding: Encoding,
+    /// Lines end in CRLF; unknown before the first line.
+    crlf: Option<bool>,
+}
+
+impl Text {
+    /// A line has been read.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.crlf.is_some()
+    }
+
+    /// The line without what is no part of its text: a byte order mark before the first one, a carriage return at the end
+    /// where the first line that is UTF-8 has one.
+    pub(crate) fn line<'a>(&mut self, number: u64, line: &'a [u8]) -> Result<&'a str, Unreadable> {
+        let line = utf_8(self.encoding.strip_mark(number, line)?)?;
+        let line = self.without_carriage_return(line);
+        match memchr(0, line.as_bytes()) {
+            Some(position) => Err(Unreadable::Nul { position: position + 1 }),
+            None => Ok(line),
+        }
+    }
+
+    fn without_carriage_return<'a>(&mut self, line: &'a str) -> &'a str {
+        let stripped = line.strip_suffix('\r');
+        let crlf = *self.crlf.get_or_insert(stripped.is_some());
+        stripped.filter(|_| crlf).unwrap_or(line)
     }
 }
 

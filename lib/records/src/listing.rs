@@ -6,7 +6,6 @@
 
 use serde::Serialize;
 
-mod csv;
 mod csv_to_json;
 mod text;
 mod text_to_csv;
@@ -18,7 +17,7 @@ pub use text_to_csv::text_to_csv;
 pub use {csv_to_json::csv_to_json_without_fast_path, text_to_csv::text_to_csv_without_fast_path};
 
 /// How many fields an entry has.
-const FIELDS: usize = 7;
+pub(crate) const FIELDS: usize = 7;
 
 /// One entry of a listing: its fields as they were printed, in their order, under their names in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,4 +53,4 @@ impl<'a> Entry<'a> {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

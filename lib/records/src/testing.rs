@@ -10,7 +10,7 @@ use std::iter::Cycle;
 use std::path::Path;
 use std::vec::IntoIter;
 
-use records::{Conversion, Counts, MAX_LINE, Rejects};
+use records::{Convert, Counts, MAX_LINE, Rejects};
 
 /// What came of an input.
 #[derive(Debug, Default, PartialEq)]
@@ -20,10 +20,12 @@ pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     /// Line number, reason and bytes.
     pub(crate) rejected: Vec<(u64, String, Vec<u8>)>,
+    /// What stands before the rejected lines.
+    pub(crate) header: Option<Vec<u8>>,
 }
 
 impl Outcome {
-    pub(crate) fn of(convert: Conversion, mut input: impl Read) -> Self {
+    pub(crate) fn of(convert: impl Convert, mut input: impl Read) -> Self {
         let mut outcome = Outcome::default();
         let mut output = Vec::new();
         outcome.counts = convert(&mut input, &mut output, &mut outcome).unwrap();
@@ -35,6 +37,12 @@ impl Outcome {
     /// Numbers and reasons of the rejected lines.
     pub(crate) fn reasons(&self) -> Vec<(u64, &str)> {
         self.rejected.iter().map(|(line, reason, _)| (*line, reason.as_str())).collect()
+    }
+
+    /// What a stage puts into `rejected/`.
+    pub(crate) fn rejected_file(&self) -> Vec<u8> {
+        let lines = self.header.iter().chain(self.rejected.iter().map(|(_, _, bytes)| bytes));
+        lines.flat_map(|line| [line, &b"\n"[..]].concat()).collect()
     }
 
     /// Fails unless what was rejected is lines of the input as they stand there, in their order.
@@ -52,6 +60,12 @@ impl Outcome {
 }
 
 impl Rejects for Outcome {
+    fn header(&mut self, line: &[u8]) -> io::Result<()> {
+        assert!(self.rejected.is_empty());
+        assert_eq!(self.header.replace(line.to_vec()), None);
+        Ok(())
+    }
+
     fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
         self.rejected.push((line, reason.to_owned(), Vec::new()));
         Ok(())
@@ -69,13 +83,13 @@ impl Rejects for Outcome {
 
 /// Converts every file `*.from` of a directory, and compares what comes of it with what lies beside it: the output in
 /// `*.to`, the rejected lines in `*.reasons`. A file that is missing holds nothing.
-pub(crate) fn assert_samples(directory: &str, [from, to]: [&str; 2], convert: Conversion) {
+pub(crate) fn assert_samples(directory: &str, [from, to]: [&str; 2], convert: impl Convert) {
     let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
     let mut samples: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == from)).collect();
     assert!(!samples.is_empty());
     samples.sort();
     for sample in samples {
-        let outcome = Outcome::of(convert, &fs::read(&sample).unwrap()[..]);
+        let outcome = Outcome::of(&convert, &fs::read(&sample).unwrap()[..]);
         let mut reasons = String::new();
         for (line, reason, bytes) in &outcome.rejected {
             writeln!(reasons, "line {line}: {reason}\n    {}", bytes.escape_ascii()).unwrap();
@@ -123,7 +137,7 @@ impl Rejects for Pieces {
 }
 
 /// Converts a line of so many bytes, all the same.
-pub(crate) fn assert_rejected_in_bounded_memory(convert: Conversion, byte: u8, length: u64) {
+pub(crate) fn assert_rejected_in_bounded_memory(convert: impl Convert, byte: u8, length: u64) {
     let mut pieces = Pieces::default();
     let counts = convert(&mut io::repeat(byte).take(length), &mut io::sink(), &mut pieces).unwrap();
     assert_eq!(counts, Counts { ok: 0, rejected: 1 });
@@ -133,7 +147,7 @@ pub(crate) fn assert_rejected_in_bounded_memory(convert: Conversion, byte: u8, l
 
 /// Fails unless errors of a conversion's reader, writer and rejects come back as they were. `good` is a line that it
 /// converts, `bad` one that it rejects.
-pub(crate) fn assert_errors_come_back(convert: Conversion, good: &[u8], bad: &[u8]) {
+pub(crate) fn assert_errors_come_back(convert: impl Convert, good: &[u8], bad: &[u8]) {
     struct Fails;
     const KIND: io::ErrorKind = io::ErrorKind::StorageFull;
     impl Read for Fails {

@@ -63,22 +63,39 @@ pub enum Unreadable {
     #[error("cannot tell user and group apart, there are more than two words (list with -n)")]
     AmbiguousNames,
 
+    /// Nowhere in the line, or where it is anchored not as a whole.
+    #[error("the pattern does not match")]
+    NoMatch,
+    /// Groups within groups repeat what they match, quotes in fields are doubled.
+    #[error("its CSV record would be longer than 1 MiB")]
+    LongRecord,
+
     /// A record of another length.
-    #[error("expected 7 fields, found {found}")]
+    #[error("expected {expected} fields, found {found}")]
     Fields {
+        /// How many it should have.
+        expected: usize,
         /// How many it has.
         found: usize,
     },
     /// A record that has too many fields before its line ends inside a quoted one; it is not read on.
-    #[error("expected 7 fields, found {found} and the last one's quote not closed in this line")]
+    #[error("expected {expected} fields, found {found} and the last one's quote not closed in this line")]
     FieldsAndOpenQuote {
+        /// How many it should have.
+        expected: usize,
         /// How many it has so far.
         found: usize,
     },
     /// A quoted field goes on beyond the line, and does not end as it should.
     #[error("expected the quote opened in this line to be closed within 1 MiB, before a comma or a line end")]
     OpenQuote,
+    /// As [`OpenQuote`](Self::OpenQuote), but not read on, lest looking for ends takes more time than the file is worth.
+    #[error("expected the quote opened in this line to be closed in it: too many before it were not closed")]
+    OpenQuotes,
     /// After a quoted field stands something else than a comma or the end of the line.
     #[error("expected a comma after a closing quote (quotes inside a field are doubled)")]
     TextAfterQuote,
+    /// With its fields' names the record is longer than the next stage reads.
+    #[error("its JSON document would be longer than 1 MiB")]
+    LongDocument,
 }

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -30,13 +30,14 @@ const WINDOW: u32 = (64 << 10) - 1;
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Serves one connection to its end: the client's, the limits', or the server's.
-pub(crate) async fn serve<S>(
-    stream: TcpStream,
+pub(crate) async fn serve<S, I>(
+    stream: I,
     app: S,
     server: Server,
     stopping: CancellationToken,
     shutdown: Shutdown,
 ) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone,
 {
     let activity = Arc::new(Activity::default());

@@ -1,4 +1,6 @@
 use std::convert::Infallible;
+use std::future::ready;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +10,10 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::serve::Listener;
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -69,13 +73,31 @@ impl Server {
     /// when what is in hand is answered. What is left at the deadline of `shutdown` is cut off.
     pub async fn serve<S>(
         &self,
-        mut listener: TcpListener,
+        listener: TcpListener,
         app: S,
         stop: impl Future<Output = ()>,
         shutdown: &Shutdown,
     ) where
         S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
         S: Clone + Send + Sync + 'static,
+    {
+        self.serve_over(listener, |stream| ready(Ok(stream)), app, stop, shutdown).await;
+    }
+
+    /// As [`serve`](Self::serve), over what `secure` makes of each connection, such as TLS; it has [`Limits::idle`] for it.
+    pub async fn serve_over<S, T, I, F>(
+        &self,
+        mut listener: TcpListener,
+        secure: T,
+        app: S,
+        stop: impl Future<Output = ()>,
+        shutdown: &Shutdown,
+    ) where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>,
+        S: Clone + Send + Sync + 'static,
+        T: Fn(TcpStream) -> F,
+        F: Future<Output = io::Result<I>> + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stopping = CancellationToken::new();
         let (running, mut ended) = mpsc::channel::<Infallible>(1);
@@ -92,11 +114,15 @@ impl Server {
             };
             // Refused only for a connection that is already gone.
             let _ = stream.set_nodelay(true);
-            let connection =
-                connection::serve(stream, app.clone(), self.clone(), stopping.clone(), shutdown.clone());
+            let secured = timeout(self.limits.idle, secure(stream));
+            let (app, server) = (app.clone(), self.clone());
+            let (stopping, shutdown) = (stopping.clone(), shutdown.clone());
             let held = (place, running.clone());
             tokio::spawn(async move {
-                connection.await;
+                // Else the client is too slow, or speaks something else.
+                if let Ok(Ok(stream)) = secured.await {
+                    connection::serve(stream, app, server, stopping, shutdown).await;
+                }
                 drop(held);
             });
         }

@@ -18,6 +18,10 @@ pub struct StageArgs {
     #[arg(long, env, default_value = DATA_DIR, value_name = "DIRECTORY")]
     pub data_dir: PathBuf,
 
+    /// What the names of its files begin with: it takes `NAME.<ext>` and `NAME-<id>.<ext>` alone
+    #[arg(long, env, default_value = volume::DEFAULT_STEM, value_name = "NAME", value_parser = volume::stem)]
+    pub stem: &'static str,
+
     /// Drain what is there, then exit; files that others still write or hold are left
     #[arg(
         long, env, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1,
@@ -53,6 +57,7 @@ impl Default for StageArgs {
     fn default() -> Self {
         StageArgs {
             data_dir: DATA_DIR.into(),
+            stem: volume::DEFAULT_STEM,
             once: false,
             rescan_interval: Duration::from_secs(2),
             settle: Duration::from_secs(5),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use records::{Conversion, Rejects};
+use records::{Conversion, Convert, Rejects};
 use service::Context;
 use volume::{Batch, RejectFiles, Spec};
 
@@ -12,21 +12,21 @@ use crate::{Config, Observer};
 
 /// A stage that converts its input and needs nothing else.
 #[derive(Debug, Clone, Copy)]
-pub struct Converter {
+pub struct Converter<C = Conversion> {
     /// What it takes and gives.
     pub spec: Spec,
     /// What it makes of it.
-    pub convert: Conversion,
+    pub convert: C,
 }
 
-impl Converter {
+impl<C: Convert + Send + 'static> Converter<C> {
     /// Converts batches until the shutdown, or with `--once` until none is left.
     ///
     /// # Errors
     /// As [`run`](crate::run).
-    pub async fn run(
+    pub async fn run<O: clap::Args>(
         self,
-        config: Config,
+        config: Config<O>,
         context: Context,
         observer: Option<Observer>,
     ) -> anyhow::Result<()> {
@@ -34,7 +34,7 @@ impl Converter {
     }
 }
 
-impl Process for Converter {
+impl<C: Convert + Send + 'static> Process for Converter<C> {
     fn process(&mut self, batch: &mut Batch, turn: &Turn<'_>) -> Result<Outcome, ProcessError> {
         let mut input = turn.reader(&batch.input);
         let mut rejects = ToFiles(&mut batch.rejected);
@@ -42,7 +42,8 @@ impl Process for Converter {
     }
 }
 
-struct ToFiles<'a>(&'a mut RejectFiles);
+/// What a conversion rejects, put into the volume's files.
+pub struct ToFiles<'a>(pub &'a mut RejectFiles);
 
 impl Rejects for ToFiles<'_> {
     fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {

@@ -28,7 +28,7 @@ use tracing::warn;
 use volume::Volume;
 
 pub use args::{Config, NoOptions, StageArgs};
-pub use convert::Converter;
+pub use convert::{Converter, ToFiles};
 pub use process::{Outcome, Process, ProcessError};
 pub use turn::{Turn, TurnReader};
 pub use volume::Spec;
@@ -59,6 +59,8 @@ pub struct BatchDone {
 
 /// Runs a stage until the shutdown, or with `--once` until nothing is left that it can take.
 ///
+/// The stem of its files is the settings'.
+///
 /// `process` is called on a thread of its own within the caller's runtime.
 ///
 /// # Errors
@@ -71,6 +73,7 @@ pub async fn run(
     context: Context,
     observer: Option<Observer>,
 ) -> anyhow::Result<()> {
+    let spec = Spec { stem: args.stem, ..spec };
     let volume = Volume::open(&args.data_dir)?;
     for fallback in volume.fallbacks() {
         warn!(directory = %args.data_dir.display(), "the volume lacks something: {fallback}");

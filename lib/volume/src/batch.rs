@@ -42,7 +42,9 @@ impl Claim {
     /// # Errors
     /// The claim is released, and whoever takes it over tries again.
     pub fn begin(mut self) -> Result<Batch, Error> {
-        self.clear_attempt()?;
+        if !std::mem::take(&mut self.is_fresh) {
+            self.clear_attempt()?;
+        }
         let path = self.directory.join(INPUT);
         let input = self.directory.fenced(fs::open(&path).act("open", &path))?;
         // What was judged complete must be what is committed, also where it changes before it is read.

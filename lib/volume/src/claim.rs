@@ -1,4 +1,4 @@
-//! A batch's private directory: `.pipe/1/<stage>/<batch id>.<generation>/`.
+//! A batch's private directory: `.pipe/1/<stage>/<batch id>.<generation>/`, or `.pipe/1/<stage>.<stem>/…`.
 //!
 //! Whoever holds the lock in it owns it. Taking over an orphan raises the generation in the directory's
 //! name, so that each path that an earlier owner knew is gone.
@@ -14,6 +14,7 @@ use crate::claim_directory::{ClaimDirectory, INPUT, JOURNAL, LOCK, OUTPUT};
 use crate::complete::{self, Fingerprint, Look};
 use crate::error::{Context, Error};
 use crate::fs::{self, NewFile};
+use crate::links;
 use crate::names::{ClaimName, Format, PublicName};
 use crate::publish;
 use crate::volume::Volume;
@@ -31,6 +32,8 @@ pub struct Claim {
     pub(crate) judged: Option<Fingerprint>,
     /// An earlier attempt's files were deleted, and that is not durable yet.
     pub(crate) was_cleared: bool,
+    /// It was just made for its input, and nobody has begun on that: there is no earlier attempt's file to look for.
+    pub(crate) is_fresh: bool,
     /// Held, never read: the lock ends with it.
     lock: File,
 }
@@ -48,12 +51,22 @@ pub(crate) enum Take {
 impl Claim {
     pub(crate) fn new(volume: &Volume, spec: Spec, name: ClaimName, directory: PathBuf, lock: File) -> Self {
         let (volume, directory) = (volume.clone(), ClaimDirectory::new(directory));
-        Claim { volume, spec, name, directory, source: None, judged: None, was_cleared: false, lock }
+        Claim {
+            volume,
+            spec,
+            name,
+            directory,
+            source: None,
+            judged: None,
+            was_cleared: false,
+            is_fresh: false,
+            lock,
+        }
     }
 
     /// Makes an empty claim, locked and durable.
     pub(crate) fn create(volume: &Volume, spec: Spec) -> Result<Self, Error> {
-        let parent = volume.make_claims(spec.name)?;
+        let parent = volume.make_claims(spec)?;
         // A replica that cleans up may take a directory for a dead one's before it is locked.
         for _ in 0..100 {
             let name = ClaimName::first();
@@ -75,6 +88,7 @@ impl Claim {
             Ok(()) => {
                 fs::sync_directory(self.volume.root()).act("sync directory", self.volume.root())?;
                 self.source = Some(source);
+                self.is_fresh = true;
                 Ok(Take::Taken(self))
             }
             Err(error) => match error.kind() {
@@ -111,7 +125,11 @@ impl Claim {
 
     pub(crate) fn look_at_input(&self) -> Result<Look, Error> {
         let path = self.directory.join(INPUT);
-        complete::look(&path, self.volume.has_leases()).act("look at", &path)
+        let looked = match self.spec.takes() {
+            Some(format) => links::look(&self.volume, &path, format),
+            None => complete::look(&path, self.volume.has_leases()),
+        };
+        looked.act("look at", &path)
     }
 
     /// Returns an error once another worker has taken the claim over.

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error};
-use crate::fs;
+use crate::{fs, publish};
 
 /// The input, under the name that it has in a claim.
 pub(crate) const INPUT: &str = "input";
@@ -72,6 +72,18 @@ impl ClaimDirectory {
             Err(error) if error.kind() == ErrorKind::NotFound => self.still_ours(),
             done => self.fenced(done.act("delete", &path)),
         }
+    }
+
+    /// Deletes one of its files that another name has replaced. Void before it is gone: who sees it gone counts on that,
+    /// and a cut must not bring it back.
+    pub(crate) fn make_void(&self, file: &str) -> Result<(), Error> {
+        let void = format!("{}{UNFINISHED}", file.trim_end_matches(UNFINISHED));
+        let (from, to) = (self.join(file), self.join(&void));
+        if from != to {
+            self.fenced(publish::rename(&from, &to).act("make void", &from))?;
+        }
+        self.sync()?;
+        self.unlink(&void)
     }
 
     /// The names of its files.

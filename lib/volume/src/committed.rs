@@ -5,6 +5,7 @@ use std::io::Read as _;
 use crate::claim::Claim;
 use crate::claim_directory::{INPUT, OUTPUT, REASONS, REJECTED};
 use crate::error::{Context, Error};
+use crate::links::{self, Standing};
 use crate::names::PublicName;
 use crate::{fs, publish};
 
@@ -33,8 +34,12 @@ impl Committed {
             claim.directory.unlink(INPUT)?;
             claim.directory.sync()?;
         }
-        publish_rejected(&claim)?;
+        let has_rejected = publish_rejected(&claim)?;
         let name = publish_output(&claim)?;
+        if (has_rejected || name.is_some()) && !claim.volume.renames_as_one() {
+            // Else what was published might be here again after a cut, though it was taken and deleted meanwhile.
+            claim.directory.sync()?;
+        }
         claim.directory.clear(&[])?;
         claim.remove();
         Ok(Published { name })
@@ -46,9 +51,10 @@ impl Committed {
     }
 }
 
-/// Durable before the output gets its name: without output the claim counts as done.
-fn publish_rejected(claim: &Claim) -> Result<(), Error> {
-    let Some(format) = claim.spec.takes() else { return Ok(()) };
+/// Durable before the output gets its name: without output the claim counts as done. Returns whether there is any.
+fn publish_rejected(claim: &Claim) -> Result<bool, Error> {
+    // What begins the chain refuses lines of what it makes.
+    let Some(format) = claim.spec.takes().or(claim.spec.gives()) else { return Ok(false) };
     let name = format.file_name(&PublicName::of(claim.name.batch));
     let mut published = None;
     // The reasons first: who sees the file finds them beside it.
@@ -56,14 +62,19 @@ fn publish_rejected(claim: &Claim) -> Result<(), Error> {
         if claim.directory.has(file)? {
             let directory = claim.volume.rejected()?;
             let (from, to) = (claim.directory.join(file), directory.join(name));
-            claim.directory.fenced(publish::rename(&from, &to).act("publish", &to))?;
+            // To rename a file onto another name of its own does nothing.
+            if links::is_same(&claim.volume, &from, &to) {
+                claim.directory.unlink(file)?;
+            } else {
+                claim.directory.fenced(publish::rename(&from, &to).act("publish", &to))?;
+            }
             published = Some(directory);
         }
     }
-    match published {
-        Some(directory) => fs::sync_directory(&directory).act("sync directory", &directory),
-        None => Ok(()),
+    if let Some(directory) = &published {
+        fs::sync_directory(directory).act("sync directory", directory)?;
     }
+    Ok(published.is_some())
 }
 
 fn publish_output(claim: &Claim) -> Result<Option<String>, Error> {
@@ -74,6 +85,10 @@ fn publish_output(claim: &Claim) -> Result<Option<String>, Error> {
     match claim.spec.gives() {
         Some(format) if !is_empty(claim)? => {
             let output = claim.directory.join(OUTPUT);
+            if links::standing(&claim.volume, &output, format)? == Standing::Void {
+                claim.directory.make_void(OUTPUT)?;
+                return Ok(None);
+            }
             let published = publish::publish(&claim.volume, &output, format, claim.name.batch);
             claim.directory.fenced(published).map(Some)
         }

@@ -1,7 +1,9 @@
 //! Whether a file's writer is done.
 //!
 //! The kernel tells it of our own files and, with the right to ask, of others': a read lease. Where
-//! it cannot tell, size and time must stand still for a while, which is a guess.
+//! it cannot tell, size and time must stand still for a while, which is a guess. How long is measured by this machine's
+//! clock that never jumps. A file's time is compared with nothing but itself: it may come from the clock of the server
+//! (NFS) or of whoever writes (`GlusterFS`), and no two clocks agree.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
@@ -32,6 +34,18 @@ impl Fingerprint {
             seconds: metadata.mtime(),
             nanoseconds: metadata.mtime_nsec(),
         }
+    }
+
+    /// Asks whoever keeps the file, and not what this machine remembers of it: on a shared file system that can be a
+    /// minute old. Where it cannot be asked so, what is remembered counts.
+    fn fresh(file: &File, remembered: &Metadata) -> io::Result<Self> {
+        let Some(now) = fs::ask(file)? else { return Ok(Self::of(remembered)) };
+        Ok(Fingerprint {
+            inode: now.stx_ino,
+            size: now.stx_size,
+            seconds: now.stx_mtime.tv_sec,
+            nanoseconds: now.stx_mtime.tv_nsec.into(),
+        })
     }
 
     /// Size and modification time in hexadecimal: the same for the same content, also after a restart.
@@ -87,7 +101,8 @@ fn look_open(file: &File, leases: bool) -> io::Result<Look> {
         Lease::NoWriter => Look::Written(fingerprint),
         Lease::Writer => Look::BeingWritten,
         Lease::Unknown if fs::is_marked_complete(&metadata) => Look::Written(fingerprint),
-        Lease::Unknown => Look::Unknown(fingerprint),
+        Lease::Unknown if leases => Look::Unknown(fingerprint),
+        Lease::Unknown => Look::Unknown(Fingerprint::fresh(file, &metadata)?),
     })
 }
 
@@ -119,7 +134,7 @@ pub(crate) enum Completeness {
     Gone,
 }
 
-/// Since when a file stands still.
+/// Since when a file stands still, as seen from here: what was before it was first seen counts for nothing.
 #[derive(Debug, Default)]
 pub(crate) struct StabilityCheck {
     since: Option<(Fingerprint, Instant)>,
@@ -245,5 +260,37 @@ mod tests {
         assert!(matches!(look(&path, true).unwrap(), Look::BeingWritten));
         drop(writer);
         assert!(matches!(look(&path, true).unwrap(), Look::Written(_)));
+    }
+
+    /// A mount of one directory at another that believes for ten minutes what it knows of a file; `None`, with a message,
+    /// where this machine cannot mount it.
+    fn remembering() -> Option<[tempfile::TempDir; 2]> {
+        let [below, above] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let mounted = std::process::Command::new("bindfs")
+            .args(["-o", "attr_timeout=600,entry_timeout=600"])
+            .args([below.path(), above.path()])
+            .output();
+        if mounted.as_ref().is_ok_and(|output| output.status.success()) {
+            return Some([below, above]);
+        }
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "bindfs: {mounted:?}");
+        eprintln!("skipped: no FUSE pass-through here (bindfs: {mounted:?})");
+        None
+    }
+
+    #[test]
+    fn a_file_that_grew_elsewhere_is_seen_to_have_grown_though_this_machine_remembers_it() {
+        let Some([below, above]) = remembering() else { return };
+        let (written, seen) = (below.path().join("listing.txt"), above.path().join("listing.txt"));
+        let sizes = ["half", "half, and the rest"].map(|content| {
+            std::fs::write(&written, content).unwrap();
+            match look(&seen, false).unwrap() {
+                Look::Unknown(fingerprint) => fingerprint.size,
+                other => panic!("{other:?}"),
+            }
+        });
+        let unmounted = std::process::Command::new("umount").arg(above.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+        assert_eq!(sizes, [4, 18]);
     }
 }

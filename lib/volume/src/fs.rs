@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{CWD, FallocateFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, RenameFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::failpoint::failpoint;
@@ -115,7 +115,12 @@ impl NewFile {
         step(Call::MarkComplete(&self.0), || {
             // Both times: bindfs sets neither else. Where it fails, the file has to stand still for the next stage.
             let _ = self.0.set_times(fs::FileTimes::new().set_accessed(time).set_modified(time));
-            self.0.set_permissions(fs::Permissions::from_mode(metadata.permissions().mode() & 0o555))
+            let read_only = fs::Permissions::from_mode(metadata.permissions().mode() & 0o555);
+            #[cfg(test)]
+            if let Some(error) = CHANGE_MODE_FAILS.get() {
+                return unless_unsupported(Err(error.into()));
+            }
+            unless_unsupported(self.0.set_permissions(read_only))
         })
     }
 
@@ -138,6 +143,14 @@ impl Write for NewFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Some file systems know no modes: their files are as complete without.
+fn unless_unsupported(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(|error| {
+        let is_fine = is_unsupported(&error) || error.kind() == ErrorKind::PermissionDenied;
+        if is_fine { Ok(()) } else { Err(error) }
+    })
 }
 
 /// Where no room can be reserved it is used, which only a sync proves.
@@ -218,6 +231,8 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
 thread_local! {
     /// What each rename without replacing of this thread fails with.
     pub(crate) static NO_REPLACE_FAILS: std::cell::Cell<Option<Errno>> = const { std::cell::Cell::new(None) };
+    /// What each change of a mode fails with.
+    pub(crate) static CHANGE_MODE_FAILS: std::cell::Cell<Option<Errno>> = const { std::cell::Cell::new(None) };
 }
 
 /// Deletes a file's name.
@@ -252,19 +267,34 @@ thread_local! {
     pub(crate) static ENTRIES_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Returns whether all that changes a directory goes through this machine's kernel: so it is with these file systems.
-/// Any other may be shared with machines whose writers and events this kernel does not see.
-pub(crate) fn is_local(path: &Path) -> io::Result<bool> {
-    const LOCAL: [i64; 6] = [
-        // ext2 and ext3 have the same.
-        libc::EXT4_SUPER_MAGIC,
-        libc::XFS_SUPER_MAGIC,
-        libc::BTRFS_SUPER_MAGIC,
-        libc::F2FS_SUPER_MAGIC,
-        libc::TMPFS_MAGIC,
-        libc::OVERLAYFS_SUPER_MAGIC,
-    ];
-    Ok(LOCAL.contains(&rustix::fs::statfs(path)?.f_type))
+/// What is known of a file system by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    /// All that changes a directory goes through this machine's kernel. Any other may be shared with machines whose
+    /// writers and events this kernel does not see.
+    pub(crate) is_local: bool,
+    /// A rename is one unit across a power cut, once either of its directories was synced. Btrfs logs the directory that
+    /// is synced: where that is the one entered, and a transaction was committed since the file was written, the log has
+    /// the new name, and nothing of the old one. Only a sync of the directory left has it commit all.
+    pub(crate) renames_as_one: bool,
+}
+
+impl FileSystem {
+    /// The one that a directory is on.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        let (is_local, renames_as_one) = match rustix::fs::statfs(path).map(|known| known.f_type) {
+            // ext2 and ext3 have the same.
+            Ok(libc::EXT4_SUPER_MAGIC | libc::XFS_SUPER_MAGIC | libc::TMPFS_MAGIC) => (true, true),
+            // What lies below an overlay may be any.
+            Ok(libc::BTRFS_SUPER_MAGIC | libc::F2FS_SUPER_MAGIC | libc::OVERLAYFS_SUPER_MAGIC) => {
+                (true, false)
+            }
+            Ok(_) => (false, false),
+            Err(error) if is_unsupported(&error.into()) => (false, false),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(FileSystem { is_local, renames_as_one })
+    }
 }
 
 /// Looks at a path without following a symbolic link; `None` where nothing has the name.
@@ -277,6 +307,17 @@ pub(crate) fn look(path: &Path) -> io::Result<Option<Metadata>> {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Asks a file's server for what is true of it now; `None` where that cannot be asked.
+pub(crate) fn ask(file: &File) -> io::Result<Option<Statx>> {
+    let (flags, wanted) = (AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC, StatxFlags::BASIC_STATS);
+    match rustix::fs::statx(file, "", flags, wanted) {
+        Ok(now) => Ok(Some(now)),
+        // Old kernels do not have it, and old sandboxes forbid what they do not know.
+        Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP | Errno::PERM) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

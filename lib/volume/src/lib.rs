@@ -7,7 +7,10 @@
 //! order and the syncs between them stand in `ARCHITECTURE.md`.
 //!
 //! What it assumes of the file system: a rename is one unit, also across a power cut, and so durable
-//! once either of its directories is synced; nothing else is durable or ordered until it is synced.
+//! once either of its directories is synced; nothing else is durable or ordered until it is synced. Of
+//! ext3, ext4, XFS and tmpfs that is known. Of others (Btrfs) less is assumed: it is durable once the
+//! directory that the file left is synced, and before that a cut may leave both names, the new one for
+//! certain once the other directory is synced. That costs one more sync a batch there.
 //! [`Volume::open`] tests what can be tested and refuses a volume that cannot carry the protocol.
 //!
 //! It knows nothing of records, HTTP or Kubernetes, keeps no state but the files themselves, and
@@ -24,6 +27,7 @@
 //! - `complete.rs`: whether a file's writer is done
 //! - `names.rs`, `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
+//! - `links.rs`: a file that a power cut left under two names
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
 //! - `failpoint.rs`: where tests end a process, in debug builds alone
 //! - `power_cut.rs`: tests that cut the power, on a model of what a disk keeps
@@ -40,6 +44,7 @@ mod fs;
 mod journal;
 mod kept_names;
 mod lease;
+mod links;
 mod names;
 mod output;
 #[cfg(test)]
@@ -59,6 +64,7 @@ pub use error::{Error, OpenError};
 pub use failpoint::failpoint;
 pub use journal::{Journal, JournalReader};
 pub use kept_names::Change;
+pub use names::{DEFAULT_STEM, StemError, stem};
 pub use output::Output;
 pub use rejected::RejectFiles;
 pub use scanner::{Next, Scanner, Taken};
@@ -67,9 +73,10 @@ pub use volume::{Fallback, Volume};
 /// A stage as the volume sees it: its name and the extensions it takes and gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// The stage's name, and that of its directory below `.pipe/1/`.
+    /// The stage's name, with which that of its directory below `.pipe/1/` begins.
     pub name: &'static str,
-    /// What the names of the files that it takes and gives begin with.
+    /// What the names of the files that it takes and gives begin with: [`stem()`] reads one. Stages of one name and
+    /// several stems are strangers to each other.
     pub stem: &'static str,
     /// The extension of the files it takes, without a dot; `None` for what starts the chain.
     pub input: Option<&'static str>,

@@ -1,7 +1,7 @@
 //! Names on the volume: the public ones that people see, and those of claims.
 //!
 //! A public file is `<stem>.<ext>` or `<stem>-<id>.<ext>`, an id being 1 to 64 characters of
-//! `[A-Za-z0-9_-]`. The plain name is taken first, then ids in byte order.
+//! `[A-Za-z0-9_-]`. The plain name is taken first, then ids in byte order. A stem has no `-`, so that no name is of two.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -11,9 +11,36 @@ use uuid::Uuid;
 
 use crate::Spec;
 
+/// The stem of a stage that was given none.
+pub const DEFAULT_STEM: &str = "listing";
+
 const MAX_ID: usize = 64;
+const MAX_STEM: usize = 64;
 /// The letters of an id in byte order.
 const ALPHABET: &[u8] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+/// Why a text is no stem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a stem is 1 to {MAX_STEM} characters of A-Za-z0-9_ (and no -, which parts it from an id: \
+     else `a-b.csv` could be a file of two stems)"
+)]
+pub struct StemError;
+
+/// Reads a stem, which lives as long as the program: what it works on has one.
+///
+/// # Errors
+/// It is none.
+pub fn stem(text: &str) -> Result<&'static str, StemError> {
+    if text == DEFAULT_STEM {
+        return Ok(DEFAULT_STEM);
+    }
+    let fits = (1..=MAX_STEM).contains(&text.len());
+    if !fits || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err(StemError);
+    }
+    Ok(Box::leak(text.into()))
+}
 
 /// The id in a public name; the plain name has none and sorts first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +70,13 @@ impl Spec {
     pub(crate) fn gives(self) -> Option<Format> {
         self.output.map(|extension| Format { stem: self.stem, extension })
     }
+
+    /// The name of its claims' directory. Where the stem is the default it is what it was before there were others, so
+    /// that a newer program finds what an older one left.
+    pub(crate) fn claims(self) -> String {
+        let Spec { name, stem, .. } = self;
+        if stem == DEFAULT_STEM { name.to_owned() } else { format!("{name}.{stem}") }
+    }
 }
 
 impl Format {
@@ -55,6 +89,14 @@ impl Format {
         let id = rest.strip_prefix('-')?;
         let fits = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|b| ALPHABET.contains(&b));
         fits.then(|| PublicName(Some(id.to_owned())))
+    }
+
+    /// Whether a directory of claims is that of a stage of this stem.
+    pub(crate) fn is_of_stem(self, claims: &OsStr) -> bool {
+        // As `Spec::claims` names it.
+        let stem =
+            claims.to_str().and_then(|name| name.split_once('.')).map_or(DEFAULT_STEM, |(_, stem)| stem);
+        stem == self.stem
     }
 
     /// Those among the names in a directory that are of this format.
@@ -162,6 +204,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stem_has_no_hyphen_and_a_bound() {
+        assert_eq!(stem("listing").unwrap(), DEFAULT_STEM);
+        for good in ["a", "Iris_2", "_", &"x".repeat(64)] {
+            assert_eq!(stem(good), Ok(good));
+        }
+        for wrong in ["", "a-b", "a.b", "a/b", "..", "é", " a", "a\n", &"x".repeat(65)] {
+            assert_eq!(stem(wrong), Err(StemError), "{wrong:?}");
+        }
+        assert!(StemError.to_string().contains("no -"));
+    }
+
+    #[test]
+    fn claims_lie_where_they_did_before_there_were_stems_and_else_apart() {
+        let claims = |stem| Spec { name: "csv-to-json", stem, input: None, output: None }.claims();
+        assert_eq!(claims("listing"), "csv-to-json");
+        assert_eq!(claims("iris"), "csv-to-json.iris");
+    }
+
+    #[test]
     fn the_plain_name_sorts_before_every_id() {
         assert!(PublicName(None) < PublicName(Some("-".into())));
     }
@@ -205,6 +266,16 @@ mod tests {
                 prop_assert!(parse(&name).is_some());
                 greatest = id;
             }
+        }
+
+        #[test]
+        fn no_name_is_of_two_stems(stems in prop::array::uniform2("[ab_]{1,3}"), id in "[ab_-]{0,4}") {
+            prop_assume!(stems[0] != stems[1]);
+            let [first, second] =
+                stems.map(|text| Format { stem: stem(&text).unwrap(), extension: "csv" });
+            let name = first.file_name(&PublicName((!id.is_empty()).then_some(id)));
+            prop_assert!(first.parse(OsStr::new(&name)).is_some());
+            prop_assert_eq!(second.parse(OsStr::new(&name)), None);
         }
     }
 }

@@ -122,6 +122,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_system_without_modes_is_published_on_all_the_same() {
+        for error in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM] {
+            let directory = tempfile::tempdir().unwrap();
+            let volume = Volume::open(directory.path()).unwrap();
+            let mut draft = volume.begin_draft(SPEC).unwrap();
+            std::io::Write::write_all(&mut draft.output, b"x").unwrap();
+            fs::CHANGE_MODE_FAILS.set(Some(error));
+            let published = draft.publish();
+            fs::CHANGE_MODE_FAILS.set(None);
+            assert_eq!(published.unwrap().as_deref(), Some("listing.csv"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_rename_is_judged_by_both_names_and_not_by_what_it_reports() {
         let directory = tempfile::tempdir().unwrap();
         let (here, gone) = (file(directory.path(), "here"), directory.path().join("gone"));

@@ -216,8 +216,8 @@ impl Scanner {
         let has_files =
             || self.volume.with_names(self.input, |names| names.iter().any(can_be_taken)).unwrap_or(false);
         let has_orphans = || {
-            let claims = take_over::all(&self.volume, self.spec.name).unwrap_or_default();
-            let due = |name| self.orphans.due(&self.volume, self.spec.name, name, now);
+            let claims = take_over::all(&self.volume, self.spec).unwrap_or_default();
+            let due = |name| self.orphans.due(&self.volume, self.spec, name, now);
             claims.into_iter().any(|name| matches!(due(name), Ok(Some(due)) if due <= now))
         };
         !self.deferred.is_empty() || has_files() || has_orphans()

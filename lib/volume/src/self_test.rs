@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use crate::error::OpenError;
-use crate::fs::{self, NewFile};
+use crate::fs::{self, FileSystem, NewFile};
 use crate::lease::{self, Lease};
 use crate::volume::{make_directories, private, rejected};
 
@@ -29,8 +29,8 @@ pub(crate) struct Abilities {
     pub(crate) no_replace: bool,
     /// Tell by a lease whether a file has a writer, wherever that is.
     pub(crate) leases: bool,
-    /// All that changes the directory goes through this machine's kernel.
-    pub(crate) is_local: bool,
+    /// What its kind says, which no test shows.
+    pub(crate) file_system: FileSystem,
 }
 
 /// Tests the directory, making what is missing in it.
@@ -116,12 +116,13 @@ impl Names {
             return Ok(None);
         }
         let file = self.try_renames()?;
-        let is_local = fs::is_local(&self.home).map_err(|e| ("tell its file system", e))?;
+        self.try_lock_from(&self.after)?;
+        let file_system = FileSystem::of(&self.home).map_err(|e| ("tell its file system", e))?;
         // This kernel may grant a lease on a file that another machine writes.
-        let leases = self.try_leases(&file)? && is_local;
+        let leases = self.try_leases(&file)? && file_system.is_local;
         let no_replace = self.try_no_replace()?;
         self.try_unlink(file, lock)?;
-        Ok(Some(Abilities { no_replace, leases, is_local }))
+        Ok(Some(Abilities { no_replace, leases, file_system }))
     }
 
     fn create_lock(&self) -> Tried<File> {
@@ -135,12 +136,19 @@ impl Names {
         if !fs::try_lock(lock).map_err(|e| (act, e))? || !fs::is_named(lock, &path) {
             return Ok(false);
         }
-        let other = fs::open_lock(&path).map_err(|e| (act, e))?;
+        self.try_lock_from(&self.before)?;
+        fs::sync_directory(&self.home).map_err(|e| ("sync directories", e))?;
+        Ok(true)
+    }
+
+    /// A lock that is held must be refused to others, by whatever name its file has.
+    fn try_lock_from(&self, directory: &Path) -> Tried<()> {
+        let act = "lock files";
+        let other = fs::open_lock(&directory.join("lock")).map_err(|e| (act, e))?;
         if fs::try_lock(&other).map_err(|e| (act, e))? {
             return Err((act, io::Error::other("two owners got the same lock")));
         }
-        fs::sync_directory(&self.home).map_err(|e| ("sync directories", e))?;
-        Ok(true)
+        Ok(())
     }
 
     /// Renames the directory that holds the locked open file, then a file between the three directories.
@@ -168,19 +176,19 @@ impl Names {
         Ok(while_written == Lease::Writer && when_quiet == Lease::NoWriter)
     }
 
-    /// Onto a name that is taken, and onto a free one: the kernel refuses the first by itself, and leaves the second to
-    /// the file system.
+    /// Onto a name that is taken, and onto a free one in another directory, as files are published: the kernel refuses
+    /// the first by itself, and leaves the second to the file system.
     fn try_no_replace(&self) -> Tried<bool> {
         let act = "rename without replacing";
-        let [file, quiet, free] = ["file", "quiet", "free"].map(|name| self.after.join(name));
+        let [file, quiet] = ["file", "quiet"].map(|name| self.after.join(name));
         match fs::rename_no_replace(&file, &quiet) {
             Ok(()) => return Err((act, io::Error::other("it replaced a file all the same"))),
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Ok(false),
             Err(_) => {}
         }
-        let renamed = fs::rename_no_replace(&file, &free).is_ok();
+        let renamed = fs::rename_no_replace(&file, &self.in_data).is_ok();
         if renamed {
-            fs::rename(&free, &file).map_err(|e| (act, e))?;
+            fs::rename(&self.in_data, &file).map_err(|e| (act, e))?;
         }
         Ok(renamed)
     }
@@ -201,7 +209,7 @@ impl Names {
             let _ = fs::unlink(path);
         }
         for directory in [&self.before, &self.after] {
-            for name in ["file", "quiet", "free", "lock"] {
+            for name in ["file", "quiet", "lock"] {
                 let _ = fs::unlink(&directory.join(name));
             }
             let _ = fs::remove_directory(directory);

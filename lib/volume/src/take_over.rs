@@ -13,6 +13,7 @@ use crate::claim_directory::{INPUT, LOCK, OUTPUT, REASONS, REJECTED};
 use crate::committed::Committed;
 use crate::error::{Context, Error};
 use crate::fs;
+use crate::links::{self, Standing};
 use crate::names::ClaimName;
 use crate::volume::Volume;
 
@@ -34,7 +35,7 @@ impl Claim {
         spec: Spec,
         name: ClaimName,
     ) -> Result<Option<TakenOver>, Error> {
-        let parent = volume.claims(spec.name);
+        let parent = volume.claims(spec);
         let orphan = parent.join(name.to_string());
         if !is_directory(&orphan)? {
             return Ok(None);
@@ -55,6 +56,9 @@ impl Claim {
         for directory in [&parent, &directory] {
             fs::sync_directory(directory).act("sync directory", directory)?;
         }
+        if !volume.renames_as_one() {
+            fs::sync_directory(volume.root()).act("sync directory", volume.root())?;
+        }
         Claim::new(volume, spec, next, directory, lock).recover().map(Some)
     }
 
@@ -66,7 +70,14 @@ impl Claim {
             return Ok(TakenOver::Committed(Committed { claim: self }));
         }
         if has(INPUT)? {
-            return Ok(TakenOver::Uncommitted(self));
+            let (input, takes) = (self.directory.join(INPUT), self.spec.takes());
+            return match takes.map(|format| links::standing(&self.volume, &input, format)).transpose()? {
+                Some(Standing::Void) => {
+                    self.directory.make_void(INPUT)?;
+                    Ok(TakenOver::Leftover(self))
+                }
+                _ => Ok(TakenOver::Uncommitted(self)),
+            };
         }
         // Never without input or output, by the protocol; but nothing that was rejected is ever deleted.
         if has(REJECTED)? || has(REASONS)? {
@@ -77,7 +88,7 @@ impl Claim {
 }
 
 /// Locks a claim that may be an orphan; `None` where it is none.
-fn lock_orphan(directory: &Path) -> Result<Option<File>, Error> {
+pub(crate) fn lock_orphan(directory: &Path) -> Result<Option<File>, Error> {
     let path = directory.join(LOCK);
     match fs::open_lock(&path) {
         Ok(lock) => Ok(fs::try_lock(&lock).act("lock", &path)?.then_some(lock)),
@@ -103,8 +114,8 @@ pub(crate) enum Owner {
     NoLock,
 }
 
-pub(crate) fn owner(volume: &Volume, stage: &'static str, name: ClaimName) -> Result<Owner, Error> {
-    let directory = volume.claims(stage).join(name.to_string());
+pub(crate) fn owner(volume: &Volume, spec: Spec, name: ClaimName) -> Result<Owner, Error> {
+    let directory = volume.claims(spec).join(name.to_string());
     if fs::look(&directory).act("look at", &directory)?.is_some_and(|metadata| !metadata.is_dir()) {
         return Err(Error::NoDirectory { path: directory });
     }
@@ -120,8 +131,8 @@ pub(crate) fn owner(volume: &Volume, stage: &'static str, name: ClaimName) -> Re
 }
 
 /// The claims of a stage that lie on the volume, whoever holds them.
-pub(crate) fn all(volume: &Volume, stage: &'static str) -> Result<Vec<ClaimName>, Error> {
-    let directory = volume.make_claims(stage)?;
+pub(crate) fn all(volume: &Volume, spec: Spec) -> Result<Vec<ClaimName>, Error> {
+    let directory = volume.make_claims(spec)?;
     let names = fs::names(&directory).act("read directory", &directory)?;
     Ok(names.iter().filter_map(|name| ClaimName::parse(name)).collect())
 }

@@ -26,8 +26,8 @@ struct Inner {
     abilities: Abilities,
     /// Whether it can rename without replacing; no longer, once that fails in use.
     no_replace: AtomicBool,
-    /// The stages whose claims' directory is known to be durable.
-    durable: Mutex<BTreeSet<&'static str>>,
+    /// The claims' directories that are known to be durable.
+    durable: Mutex<BTreeSet<PathBuf>>,
     names: OnceLock<KeptNames>,
 }
 
@@ -72,10 +72,20 @@ impl Volume {
     /// A volume that does as if it had no more than these abilities.
     #[cfg(test)]
     pub(crate) fn with(data_dir: &Path, no_replace: bool, leases: bool) -> Result<Volume, OpenError> {
-        let found = self_test::run(data_dir)?;
-        let (no_replace, leases) = (found.no_replace && no_replace, found.leases && leases);
-        let abilities = Abilities { no_replace, leases, ..found };
-        Ok(Self::new(data_dir, abilities))
+        Self::limited(data_dir, |found| Abilities {
+            no_replace: found.no_replace && no_replace,
+            leases: found.leases && leases,
+            ..found
+        })
+    }
+
+    /// A volume that does as if it had these abilities instead of those found.
+    #[cfg(test)]
+    pub(crate) fn limited(
+        data_dir: &Path,
+        limit: impl FnOnce(Abilities) -> Abilities,
+    ) -> Result<Volume, OpenError> {
+        Ok(Self::new(data_dir, limit(self_test::run(data_dir)?)))
     }
 
     /// The data directory.
@@ -162,7 +172,12 @@ impl Volume {
 
     /// Whether only this machine changes the directory, so that what its kernel tells is all that there is to tell.
     pub fn is_local(&self) -> bool {
-        self.inner.abilities.is_local
+        self.inner.abilities.file_system.is_local
+    }
+
+    /// Whether no power cut leaves a renamed file under both names.
+    pub(crate) fn renames_as_one(&self) -> bool {
+        self.inner.abilities.file_system.renames_as_one
     }
 
     pub(crate) fn can_rename_without_replacing(&self) -> bool {
@@ -197,18 +212,18 @@ impl Volume {
     }
 
     /// The directory of a stage's claims.
-    pub(crate) fn claims(&self, stage: &str) -> PathBuf {
-        private(self.root()).join(stage)
+    pub(crate) fn claims(&self, spec: Spec) -> PathBuf {
+        private(self.root()).join(spec.claims())
     }
 
     /// Makes the directory of a stage's claims where it is missing. The first time it is made durable in any case:
     /// whoever made it may have died before that.
-    pub(crate) fn make_claims(&self, stage: &'static str) -> Result<PathBuf, Error> {
-        let directory = self.claims(stage);
+    pub(crate) fn make_claims(&self, spec: Spec) -> Result<PathBuf, Error> {
+        let directory = self.claims(spec);
         let mut durable = self.inner.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if !durable.contains(stage) || !is_directory(&directory) {
+        if !durable.contains(&directory) || !is_directory(&directory) {
             make_directories(self.root(), &directory)?;
-            durable.insert(stage);
+            durable.insert(directory.clone());
         }
         Ok(directory)
     }

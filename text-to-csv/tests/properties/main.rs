@@ -4,9 +4,10 @@
 
 mod any_bytes;
 
-use any_bytes::check;
 use any_bytes::testing::{self, Outcome, Sips};
+use any_bytes::{check, check_by_pattern};
 use proptest::prelude::*;
+use records::pattern;
 use text_to_csv::convert;
 
 /// Files of lines that are entries, or nearly, or nothing of the kind.
@@ -29,11 +30,13 @@ proptest! {
     #[test]
     fn any_file_becomes_csv_and_what_was_rejected(file in file()) {
         check(&file);
+        check_by_pattern(&file);
     }
 
     #[test]
     fn so_do_any_bytes(bytes in any::<Vec<u8>>()) {
         check(&bytes);
+        check_by_pattern(&bytes);
     }
 
     #[test]
@@ -54,6 +57,7 @@ proptest! {
 #[test]
 fn the_corpus_of_the_fuzz_target_holds() {
     testing::assert_corpus("listing", check);
+    testing::assert_corpus("pattern", check_by_pattern);
 }
 
 #[test]
@@ -67,4 +71,6 @@ fn errors_of_reader_writer_and_rejects_come_back_as_they_were() {
     let quoted = b"-rw-r--r-- 1 root root 19 Mar 19 23:57 a,b\n";
     testing::assert_errors_come_back(convert, plain, b"x");
     testing::assert_errors_come_back(convert, quoted, b"x");
+    let pattern = "^(?<a>a.)".parse().unwrap();
+    testing::assert_errors_come_back(pattern::text_to_csv(pattern), b"a,\n", b"x");
 }

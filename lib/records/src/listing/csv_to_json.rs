@@ -4,7 +4,8 @@ use std::io::{self, BufWriter, Read, Write};
 
 use memchr::memchr;
 
-use super::{FIELDS, csv};
+use super::{Entry, FIELDS};
+use crate::csv_reader::CsvReader;
 use crate::lines::{Line, Lines};
 use crate::{BLOCK, Counts, Rejects};
 
@@ -37,7 +38,7 @@ fn convert<'a>(
     fast_path: impl Fn(&[u8], &mut BufWriter<&'a mut dyn Write>) -> io::Result<bool>,
 ) -> io::Result<Counts> {
     let mut lines = Lines::new(input);
-    let mut records = csv::Records::default();
+    let mut records = CsvReader::new(Some(FIELDS));
     let mut counts = Counts::default();
     let mut output = BufWriter::with_capacity(BLOCK, output);
     while let Some(line) = lines.next_line_or_reject(rejects)? {
@@ -49,8 +50,10 @@ fn convert<'a>(
             counts.ok += 1;
             continue;
         }
-        match records.entry_in_hand(number, &mut lines)? {
-            Ok(Some(entry)) => {
+        match records.record_in_hand(number, &mut lines)? {
+            Ok(Some(fields)) => {
+                let mut fields = fields.iter();
+                let entry = Entry::from_fields([(); FIELDS].map(|()| fields.next().unwrap_or_default()));
                 serde_json::to_writer(&mut output, &entry)?;
                 output.write_all(b"\n")?;
                 counts.ok += 1;

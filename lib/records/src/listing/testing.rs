@@ -8,15 +8,15 @@ use crate::{Conversion, listing};
 
 /// Entries, and what was rejected.
 #[derive(Debug, PartialEq)]
-pub(super) struct Entries {
-    pub(super) entries: Vec<[String; FIELDS]>,
+pub(crate) struct Entries {
+    pub(crate) entries: Vec<[String; FIELDS]>,
     /// Line number, reason and bytes.
-    pub(super) rejected: Vec<(u64, String, Vec<u8>)>,
+    pub(crate) rejected: Vec<(u64, String, Vec<u8>)>,
 }
 
 impl Entries {
     /// The entries of a listing.
-    pub(super) fn of_text(input: &[u8]) -> Self {
+    pub(crate) fn of_text(input: &[u8]) -> Self {
         Self::of([listing::text_to_csv, listing::text_to_csv_without_fast_path], input, |csv| {
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
             let records = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect());
@@ -25,7 +25,7 @@ impl Entries {
     }
 
     /// The entries of CSV.
-    pub(super) fn of_csv(input: &[u8]) -> Self {
+    pub(crate) fn of_csv(input: &[u8]) -> Self {
         Self::of([listing::csv_to_json, listing::csv_to_json_without_fast_path], input, |json| {
             let documents = std::str::from_utf8(json).unwrap().lines();
             let names = ["mod", "no", "user", "group", "usrno", "date", "file"];
@@ -46,12 +46,12 @@ impl Entries {
         Self { entries, rejected: outcome.rejected }
     }
 
-    pub(super) fn paths(&self) -> Vec<&str> {
+    pub(crate) fn paths(&self) -> Vec<&str> {
         self.entries.iter().map(|fields| fields[FIELDS - 1].as_str()).collect()
     }
 
     /// Numbers and reasons of the rejected lines.
-    pub(super) fn reasons(&self) -> Vec<(u64, &str)> {
+    pub(crate) fn reasons(&self) -> Vec<(u64, &str)> {
         self.rejected.iter().map(|(line, reason, _)| (*line, reason.as_str())).collect()
     }
 }

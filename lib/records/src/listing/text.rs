@@ -20,11 +20,9 @@
 //! return, then one is taken off every line of the file that has it. Otherwise a carriage return at
 //! the end of a line belongs to the path.
 
-use memchr::memchr;
-
 use super::Entry;
 use crate::Unreadable;
-use crate::encoding::{Encoding, is_blank, utf_8};
+use crate::encoding::{Text, is_blank};
 
 mod date;
 mod entry;
@@ -34,9 +32,7 @@ pub(super) use entry::plain_fields;
 
 /// What the lines so far say about those to come.
 pub(super) struct Listing {
-    encoding: Encoding,
-    /// Lines end in CRLF; unknown before the first line.
-    crlf: Option<bool>,
+    text: Text,
     /// A directory's name may come: at the start, and after a blank line.
     at_a_head: bool,
     /// Holds the size of a device, which is not printed as it is wanted.
@@ -45,8 +41,7 @@ pub(super) struct Listing {
 
 impl Default for Listing {
     fn default() -> Self {
-        let (encoding, size) = (Encoding::default(), String::new());
-        Self { encoding, crlf: None, at_a_head: true, size }
+        Self { text: Text::default(), at_a_head: true, size: String::new() }
     }
 }
 
@@ -54,7 +49,7 @@ impl Listing {
     /// A line that holds an entry, and no carriage return, tells nothing new.
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
-        self.crlf.is_some() && !self.at_a_head
+        self.text.is_settled() && !self.at_a_head
     }
 
     /// The entry in a line; None: the line is to be skipped.
@@ -64,11 +59,7 @@ impl Listing {
         line: &'a [u8],
     ) -> Result<Option<Entry<'a>>, Unreadable> {
         let at_a_head = std::mem::replace(&mut self.at_a_head, false);
-        let line = utf_8(self.encoding.strip_mark(number, line)?)?;
-        let line = self.without_carriage_return(line);
-        if let Some(position) = memchr(0, line.as_bytes()) {
-            return Err(Unreadable::Nul { position: position + 1 });
-        }
+        let line = self.text.line(number, line)?;
         if is_blank(line.as_bytes()) {
             self.at_a_head = true;
             return Ok(None);
@@ -77,12 +68,6 @@ impl Listing {
             Err(Unreadable::Mode) if is_total(line) || at_a_head && line.ends_with(':') => Ok(None),
             found => found.map(Some),
         }
-    }
-
-    fn without_carriage_return<'a>(&mut self, line: &'a str) -> &'a str {
-        let stripped = line.strip_suffix('\r');
-        let crlf = *self.crlf.get_or_insert(stripped.is_some());
-        stripped.filter(|_| crlf).unwrap_or(line)
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Read, Write};
 
 use super::text;
 use crate::lines::{Line, Lines};
-use crate::{BLOCK, Counts, Rejects};
+use crate::{BLOCK, Counts, Rejects, io_error};
 
 /// Writes each entry of the listing that `input` holds as a CSV record; what is no entry goes to `rejects`.
 ///
@@ -67,14 +67,6 @@ fn convert<'a>(
     drop(records);
     block.0.into_inner().flush()?;
     Ok(counts)
-}
-
-/// The writer's own error, as it was.
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
 }
 
 type Block<'a> = BufWriter<&'a mut dyn Write>;

@@ -22,7 +22,7 @@ impl BatchFile {
         BatchFile { name: name.to_owned(), stage, is_draft: false, lines: lines.collect() }
     }
 
-    /// One that we write ourselves.
+    /// One that we write ourselves. `d` is a line that is refused on the way to the file.
     pub(super) fn draft(name: &str, fates: &str) -> Self {
         BatchFile { is_draft: true, ..BatchFile::new(name, 0, fates) }
     }
@@ -35,16 +35,20 @@ impl BatchFile {
         })
     }
 
-    /// What the stage of this number refuses of it, and why, as it stands in `rejected/`.
-    pub(super) fn rejected(&self, stage: usize) -> (String, String) {
-        let (mut lines, mut reasons) = (String::new(), String::new());
-        for (index, line) in self.reaching(stage).enumerate() {
-            if is_refused(&line, stage) {
-                let _ = writeln!(lines, "{line}");
-                let _ = writeln!(reasons, "{}: refused", index + 1);
-            }
-        }
-        (lines, reasons)
+    /// What is refused of it at each place of its way, and why, as it stands in `rejected/`.
+    pub(super) fn rejected(&self) -> Vec<(String, String)> {
+        let by_stage = |stage| rejected(self.reaching(stage), |line| is_refused(line, stage));
+        let by_draft = rejected(self.lines.iter().cloned(), |line| self.is_refused_by_draft(line));
+        (0..FORMATS.len()).map(by_stage).chain([by_draft]).filter(|(lines, _)| !lines.is_empty()).collect()
+    }
+
+    /// The lines that a draft is made of, and whether each is refused.
+    pub(super) fn drafted(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.lines.iter().map(|line| (line.as_str(), self.is_refused_by_draft(line)))
+    }
+
+    fn is_refused_by_draft(&self, line: &str) -> bool {
+        self.is_draft && line.ends_with(" d")
     }
 
     /// The documents that the last stage sends.
@@ -61,8 +65,19 @@ impl BatchFile {
         let reaches = move |line: &&String| {
             self.stage <= stage && (self.stage..stage).all(|earlier| !is_refused(line, earlier))
         };
-        self.lines.iter().filter(reaches).map(move |line| format!("{} {line}", FORMATS[stage]))
+        let lines = self.lines.iter().filter(|line| !self.is_refused_by_draft(line));
+        lines.filter(reaches).map(move |line| format!("{} {line}", FORMATS[stage]))
     }
+}
+
+/// Those among lines that are refused, and the reasons.
+fn rejected(lines: impl Iterator<Item = String>, is_refused: impl Fn(&str) -> bool) -> (String, String) {
+    let (mut refused, mut reasons) = (String::new(), String::new());
+    for (line, number) in lines.zip(1..).filter(|(line, _)| is_refused(line)) {
+        let _ = writeln!(refused, "{line}");
+        let _ = writeln!(reasons, "{number}: refused");
+    }
+    (refused, reasons)
 }
 
 /// Whether the stage of this number refuses a line.

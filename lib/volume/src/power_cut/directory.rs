@@ -21,13 +21,16 @@ pub(super) struct Directory {
     nodes: usize,
     names: BTreeMap<Place, Node>,
     inodes: HashMap<u64, Node>,
+    /// The files that were laid out, by their numbers on the disk before.
+    files: HashMap<Node, (PathBuf, Node)>,
 }
 
 impl Directory {
     /// Lays out what is durable on `disk`; returns the directory, and the disk that it is on.
     pub(super) fn lay_out(disk: &Disk) -> io::Result<(Self, Disk)> {
         let place = tempfile::Builder::new().prefix("power-cut-").tempdir_in(memory())?;
-        let mut directory = Directory { place, nodes: 1, names: BTreeMap::new(), inodes: HashMap::new() };
+        let (names, inodes, files) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        let mut directory = Directory { place, nodes: 1, names, inodes, files };
         let mut laid = disk.another();
         directory.lay(disk, ROOT, &mut laid, ROOT, Path::new(""))?;
         Ok((directory, laid))
@@ -35,9 +38,20 @@ impl Directory {
 
     fn lay(&mut self, disk: &Disk, from: Node, laid: &mut Disk, to: Node, below: &Path) -> io::Result<()> {
         for (name, child) in disk.children(from) {
-            let name = if below == drafts() { aged(name) } else { name.to_owned() };
+            let name = match below {
+                _ if below == drafts() => aged(name),
+                // What a draft refused bears its name.
+                _ if below == Path::new("rejected") => Self::renamed(disk, name),
+                _ => name.to_owned(),
+            };
             let (below, place) = (below.join(&name), (to, name));
             let (path, content) = (self.root().join(&below), disk.content(child));
+            if let Some((first, node)) = self.files.get(&child) {
+                std::fs::hard_link(first, &path)?;
+                laid.link(*node, place.clone());
+                self.names.insert(place, *node);
+                continue;
+            }
             match content {
                 Some(content) => content.lay_out(&path)?,
                 None => std::fs::create_dir(&path)?,
@@ -46,11 +60,26 @@ impl Directory {
             self.hold(place, node);
             if content.is_some() {
                 self.opened(&path, node)?;
+                self.files.insert(child, (path, node));
             } else {
                 self.lay(disk, child, laid, node, &below)?;
             }
         }
         Ok(())
+    }
+
+    /// What a file of a draft's batch is called once that is aged.
+    fn renamed(disk: &Disk, name: &str) -> String {
+        let at = |node: Node, wanted: &str| {
+            disk.children(node).find(|(name, _)| *name == wanted).map(|(_, node)| node)
+        };
+        let drafts = drafts().iter().try_fold(ROOT, |node, name| at(node, &name.to_string_lossy()));
+        let claims = drafts.into_iter().flat_map(|drafts| disk.children(drafts)).map(|(claim, _)| claim);
+        let batches = claims.filter_map(|claim| claim.split_once('.').map(|(batch, _)| (batch, aged(claim))));
+        batches.fold(name.to_owned(), |name, (batch, aged)| match aged.split_once('.') {
+            Some((aged, _)) => name.replace(batch, aged),
+            None => name,
+        })
     }
 
     pub(super) fn root(&self) -> &Path {

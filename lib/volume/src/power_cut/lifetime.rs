@@ -12,8 +12,8 @@ use super::run::{Run, State};
 use super::stages::{Abilities, Program, STAGES};
 use super::survival::Survival;
 
-/// What the lines of a file come to.
-const FATES: [&str; 8] = [".", "..", ".0.1.2", "0", "2.", ".....", ".1", "..2..2"];
+/// What the lines of a file come to; `d` is refused by drafts alone.
+const FATES: [&str; 10] = [".", "..", ".0.1.2", "0", "2.", ".....", ".1", "..2..2", "d.", ".d0d"];
 /// So many cuts are tried on one run: the cut is cheap, the run is not.
 const CUTS: usize = 8;
 /// A program makes about as many calls.
@@ -47,7 +47,7 @@ impl Lifetime {
 
     /// What happens before the first cut.
     pub(super) fn first_run(&mut self, rule: Rule) -> Result<Run, String> {
-        let abilities = Abilities { no_replace: self.rng.u8(..4) > 0, leases: self.rng.u8(..4) > 0 };
+        let abilities = Abilities::of(self.rng.u8(..4) > 0, self.rng.u8(..4) > 0);
         let files: Vec<_> = (0..self.rng.usize(1..=3)).map(|_| self.file(0)).collect();
         self.run(&State::new(rule, abilities, &files))
     }
@@ -110,7 +110,7 @@ impl Lifetime {
             | Program::GiveBack(stage, _)
             | Program::Discard(stage)
             | Program::Rest(stage) => Program::Stage(*stage),
-            Program::Draft(_) => Program::Draft(None),
+            Program::Draft(_) | Program::Collect(_) => Program::Draft(None),
         };
         let robs = self.rng.u8(..4) > 0;
         let mut faults = Faults::new();

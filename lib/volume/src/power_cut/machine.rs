@@ -75,6 +75,17 @@ pub(super) fn drop_in(name: &str, text: &str) {
     });
 }
 
+/// Someone else deletes a file from the data directory.
+#[expect(clippy::disallowed_methods, reason = "it is not the protocol that does it")]
+pub(super) fn take_away(name: &str) {
+    let Some(path) = with(|machine| machine.directory.root().join(name)) else { return };
+    std::fs::remove_file(&path).expect("it is there");
+    with(|machine| {
+        let (_, place) = machine.directory.gone(&path);
+        machine.events.push(Recorded::Disk(Change::TakenAway(place)));
+    });
+}
+
 /// Notes that a program gave up, which none may.
 pub(super) fn give_up(why: &str) {
     with(|machine| {

@@ -32,6 +32,31 @@ fn without_any_one_of_its_syncs_and_renames_the_protocol_breaks() {
     assert!(needless.is_empty(), "nothing breaks without {needless:#?}");
 }
 
+/// What is synced besides where an old name may stay.
+#[test]
+fn where_an_old_name_may_stay_every_sync_against_it_is_needed() {
+    let (rule, kill): (_, fn() -> Fault) = (Rule::OldNameStays, || Fault::Kill);
+    let (one_stage, collected, taken_over) = (Script::one_stage(), Script::collected(), Script::taken_over());
+    let mut sites = of_all_kills(&taken_over, rule);
+    sites.extend(collected.run(rule, None, None).unwrap().machine.sites);
+    one_stage.cut_twice(None, |run| sites.extend(run.machine.sites.clone())).unwrap();
+    let known = ways().into_iter().flat_map(|way| way.sites).collect();
+    let is_judged = |site: &&Site| !site.is_in(OF_VOID_NAMES) && !site.is(OF_TAKEOVERS_WHERE_NAMES_STAY);
+    for site in sites.difference(&known).filter(is_judged) {
+        let broken = collected
+            .cut_everywhere(rule, Some(site))
+            .and_then(|()| taken_over.fault_everywhere(rule, Some(site), kill))
+            .and_then(|()| one_stage.cut_twice(Some(site), |_| {}));
+        println!("without {site}: {}", broken.expect_err(&format!("nothing breaks without {site}")));
+    }
+}
+
+/// What makes a name void: those count on it who look at the same moment, which nobody does in a script.
+const OF_VOID_NAMES: &str = "claim_directory.rs";
+
+/// Every program that starts syncs the data directory for its own directories. One that runs already does not.
+const OF_TAKEOVERS_WHERE_NAMES_STAY: (&str, &str) = ("take_over.rs", "the data directory");
+
 /// A way to see something break.
 struct Way {
     script: Script,
@@ -49,19 +74,19 @@ fn ways() -> Vec<Way> {
         script,
     });
     let killed = Script::pairs().into_iter().map(|script| Way {
-        sites: of_all_kills(&script),
+        sites: of_all_kills(&script, Rule::Either),
         lead: |script, left_out| script.fault_everywhere(Rule::Either, Some(left_out), || Fault::Kill),
         script,
     });
     let taken_over = [Script::taken_over()].map(|script| Way {
-        sites: of_all_kills(&script),
+        sites: of_all_kills(&script, Rule::Either),
         lead: |script, left_out| script.cut_everywhere_after_a_kill(Rule::Either, Some(left_out)),
         script,
     });
     undisturbed.chain(taken_over).chain(killed).collect()
 }
 
-fn of_all_kills(script: &Script) -> BTreeSet<Site> {
-    let runs = script.faulted(Rule::Either, None, || Fault::Kill);
+fn of_all_kills(script: &Script, rule: Rule) -> BTreeSet<Site> {
+    let runs = script.faulted(rule, None, || Fault::Kill);
     runs.flat_map(|run| run.unwrap().machine.sites).collect()
 }

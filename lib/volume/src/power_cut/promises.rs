@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::batch_file::{BatchFile, FORMATS};
+use super::batch_file::BatchFile;
 use super::change::{Node, ROOT};
 use super::content::Content;
 use super::disk::Disk;
@@ -36,7 +36,7 @@ pub(super) fn are_kept_at_any_time(disk: &Disk, environment: &Environment) -> Re
             return Err(format!("`{name}` can be written to"));
         }
     }
-    let refusals = || files().flat_map(|file| (0..FORMATS.len()).map(|stage| file.rejected(stage)));
+    let refusals = || files().flat_map(BatchFile::rejected);
     for (name, text) in rejected(disk) {
         let is_whole = refusals().any(|(lines, reasons)| [lines, reasons].contains(&text));
         if !is_whole && name != FOREIGN_REJECTED {
@@ -71,7 +71,7 @@ pub(super) fn are_kept_in_the_end(disk: &Disk, environment: &Environment) -> Res
     for (file, must_arrive) in environment.files.values() {
         if *must_arrive || has_arrived(file, disk, environment) {
             documents.extend(file.documents());
-            refused.extend((0..FORMATS.len()).map(|stage| file.rejected(stage)));
+            refused.extend(file.rejected());
         }
     }
     if let Some(lost) = documents.iter().find(|document| !environment.sent.contains_key(*document)) {
@@ -80,7 +80,6 @@ pub(super) fn are_kept_in_the_end(disk: &Disk, environment: &Environment) -> Res
     if let Some(made_up) = environment.sent.keys().find(|document| !documents.contains(*document)) {
         return Err(format!("`{made_up}` was sent, and never put in"));
     }
-    refused.retain(|(lines, _)| !lines.is_empty());
     rejected_are(disk, refused)
 }
 
@@ -99,9 +98,9 @@ fn rejected_are(disk: &Disk, mut expected: Vec<(String, String)>) -> Result<(), 
 /// One that need not arrive arrives as a whole.
 fn has_arrived(file: &BatchFile, disk: &Disk, environment: &Environment) -> bool {
     let rejected = rejected(disk);
-    let is_rejected = |stage| rejected.iter().any(|(_, text)| *text == file.rejected(stage).0);
+    let is_rejected = |(lines, _)| rejected.iter().any(|(_, text)| *text == lines);
     file.documents().any(|document| environment.sent.contains_key(&document))
-        || (0..FORMATS.len()).any(is_rejected)
+        || file.rejected().into_iter().any(is_rejected)
 }
 
 /// A claim that is left, by its stage and name.

@@ -40,7 +40,8 @@ impl State {
             environment.apply(Event::PutIn(file.clone())).expect("nothing is promised of it yet");
         }
         promises::add_foreign(&mut disk);
-        State { disk, environment, abilities }
+        let renames_as_one = rule != Rule::OldNameStays;
+        State { disk, environment, abilities: Abilities { renames_as_one, ..abilities } }
     }
 
     /// Runs programs until they are through, and checks what they did on the way.

@@ -23,7 +23,8 @@ impl Script {
     fn new(files: &[&str], programs: Vec<Program>) -> Self {
         let files =
             files.iter().enumerate().map(|(index, fates)| BatchFile::new(&format!("file-{index}"), 0, fates));
-        Script { files: files.collect(), programs, abilities: Abilities { no_replace: true, leases: true } }
+        let abilities = Abilities::of(true, true);
+        Script { files: files.collect(), programs, abilities }
     }
 
     /// One file all the way.
@@ -31,20 +32,39 @@ impl Script {
         Script::new(&[".0.1.2"], (0..STAGES.len()).map(Program::Stage).collect())
     }
 
+    /// Files all the way, of which nothing is refused.
+    pub(super) fn all_delivered(files: usize) -> Self {
+        Script::new(&vec!["."; files], (0..STAGES.len()).map(Program::Stage).collect())
+    }
+
     /// One file through one stage, where every published file gets a name of its own.
     pub(super) fn own_name() -> Self {
-        let abilities = Abilities { no_replace: false, leases: false };
+        let abilities = Abilities::of(false, false);
         Script { abilities, ..Script::new(&["."], vec![Program::Stage(0)]) }
+    }
+
+    /// What is published is taken by someone else before the power is cut.
+    pub(super) fn collected() -> Self {
+        let programs = [Program::Stage(0), Program::Stage(1), Program::Collect(1), Program::Stage(0)];
+        Script::new(&["."], programs.to_vec())
+    }
+
+    /// One file through one stage.
+    pub(super) fn one_stage() -> Self {
+        Script::new(&["0."], vec![Program::Stage(0)])
     }
 
     /// Every program twice: what the first leaves, the second finds.
     pub(super) fn pairs() -> Vec<Self> {
-        let draft = |name: &str| Program::Draft(Some((BatchFile::draft(name, "."), true)));
-        let thrown_away = Program::Draft(Some((BatchFile::draft("thrown-away", "."), false)));
+        let refusing = |name: &str, fates| Program::Draft(Some((BatchFile::draft(name, fates), true)));
+        let draft = |name: &str| refusing(name, ".");
+        let thrown_away = |fates| Program::Draft(Some((BatchFile::draft("thrown-away", fates), false)));
         let meanwhile = BatchFile::new("meanwhile", 0, ".");
         vec![
             Script::new(&[], vec![draft("draft"), draft("another")]),
-            Script::new(&[], vec![thrown_away, draft("another")]),
+            Script::new(&[], vec![refusing("refusing", "d.d0"), draft("another")]),
+            Script::new(&[], vec![thrown_away("."), draft("another")]),
+            Script::new(&[], vec![thrown_away("d."), draft("another")]),
             Script::new(&["0."], vec![Program::Stage(0), Program::Stage(0)]),
             Script::new(&["0."], vec![Program::Stage(0), Program::GiveBack(0, None)]),
             Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
@@ -86,6 +106,34 @@ impl Script {
     pub(super) fn cut_everywhere(&self, rule: Rule, left_out: Option<&Site>) -> Result<(), String> {
         let run = self.run(rule, left_out, None)?;
         cut_at_each(&run, &run.machine.calls, left_out)
+    }
+
+    /// Cuts the power at every call; where that leaves a file under two names, a stage is the first to recover, and
+    /// the power is cut again at each of its calls, so that all is lost that it did not sync.
+    pub(super) fn cut_twice(
+        &self,
+        left_out: Option<&Site>,
+        mut each: impl FnMut(&Run),
+    ) -> Result<(), String> {
+        let rule = Rule::OldNameStays;
+        let run = self.run(rule, None, None)?;
+        for Noted { events, .. } in &run.machine.calls {
+            for number in 0..=changes(&run, *events)? {
+                let state = run.cut(*events, &mut Survival::new(How::AllBut(number)))?;
+                for first in (0..STAGES.len()).filter(|_| state.disk.has_two_names()) {
+                    let recovery = state.run(left_out, |root, abilities| {
+                        machine::run(Faults::new(), false, || Program::Stage(first).run(root, abilities));
+                    })?;
+                    each(&recovery);
+                    for call in &recovery.machine.calls {
+                        let cut = recovery.cut(call.events, &mut Survival::new(How::Nothing))?;
+                        cut.finish(left_out)?;
+                    }
+                    recovery.end()?.finish(left_out)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Kills the last program but one at its first write, then cuts the power at every call of the last.
@@ -139,6 +187,13 @@ impl Script {
         });
         runs.take_while(|run| !matches!(run, Ok(run) if !run.machine.was_faulted))
     }
+}
+
+/// How many changes a cut has to choose from.
+fn changes(run: &Run, events: usize) -> Result<usize, String> {
+    let mut survival = Survival::new(How::Everything);
+    run.cut(events, &mut survival)?;
+    Ok(survival.asked())
 }
 
 /// Where something is left out, nothing is wrong before that.

@@ -38,6 +38,11 @@ impl Site {
         self.at.file().ends_with(file) && self.what == what
     }
 
+    /// Whether this source file asks.
+    pub(super) fn is_in(&self, file: &str) -> bool {
+        self.at.file().ends_with(file)
+    }
+
     /// Whether the self-test asks: it deletes what it makes, and no file depends on it.
     pub(super) fn is_self_test(at: &Location<'_>) -> bool {
         at.file().ends_with("self_test.rs")

@@ -3,10 +3,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::batch_file::BatchFile;
+use super::batch_file::{BatchFile, FORMATS};
 use super::environment::Event;
 use super::machine;
 use super::worker::{Worker, volume_error};
+use crate::fs::FileSystem;
+use crate::self_test::Abilities as Found;
 use crate::{Claim, Error, Spec, Volume};
 
 pub(super) const DRAFTS: Spec = Spec { name: "getdata", stem: "listing", input: None, output: Some("txt") };
@@ -23,12 +25,23 @@ const MOST_STARTS: usize = 3;
 pub(super) struct Abilities {
     pub(super) no_replace: bool,
     pub(super) leases: bool,
+    pub(super) renames_as_one: bool,
 }
 
 impl Abilities {
+    /// Those of a volume on which a rename is one unit.
+    pub(super) fn of(no_replace: bool, leases: bool) -> Self {
+        Abilities { no_replace, leases, renames_as_one: true }
+    }
+
     /// Opens the volume; a program that cannot is started anew.
     pub(super) fn open(self, root: &Path) -> Option<Volume> {
-        (0..MOST_STARTS).find_map(|_| Volume::with(root, self.no_replace, self.leases).ok())
+        let limit = |found: Found| Found {
+            no_replace: found.no_replace && self.no_replace,
+            leases: found.leases && self.leases,
+            file_system: FileSystem { renames_as_one: self.renames_as_one, ..found.file_system },
+        };
+        (0..MOST_STARTS).find_map(|_| Volume::limited(root, limit).ok())
     }
 }
 
@@ -43,6 +56,8 @@ pub(super) enum Program {
     Discard(usize),
     /// The stage of this number, whose first batch rests once before it is done.
     Rest(usize),
+    /// Someone else takes what the stage of this number published, and deletes it.
+    Collect(usize),
     /// Writes a file, unless it is only to tidy up, and publishes it or thinks better of it.
     Draft(Option<(BatchFile, bool)>),
 }
@@ -81,6 +96,7 @@ impl Program {
                 };
                 Worker::new(volume, stage).run(1, give_back);
             }
+            Program::Collect(stage) => collect(volume, stage),
             Program::Draft(file) => {
                 if let Err(error) = draft(volume, file) {
                     machine::complain(&error);
@@ -90,12 +106,30 @@ impl Program {
     }
 }
 
+/// All lines of what the stage of this number published arrive elsewhere.
+fn collect(volume: &Volume, stage: usize) {
+    let name = format!("listing.{}", FORMATS[stage + 1]);
+    let Ok(text) = std::fs::read_to_string(volume.root().join(&name)) else { return };
+    for (line, text) in text.lines().enumerate() {
+        let key = ("elsewhere".to_owned(), line);
+        machine::note(Event::Sent { key, document: text.replacen(FORMATS[stage + 1], FORMATS[2], 1) });
+    }
+    machine::take_away(&name);
+}
+
 fn draft(volume: &Volume, file: Option<(BatchFile, bool)>) -> Result<(), Error> {
     volume.recover_drafts(DRAFTS)?;
     let Some((file, is_wanted)) = file else { return Ok(()) };
     let mut draft = volume.begin_draft(DRAFTS)?;
-    for piece in file.text(0).split_inclusive('\n') {
-        draft.output().write_all(piece.as_bytes()).map_err(volume_error)?;
+    draft.create_input()?;
+    for ((line, is_refused), number) in file.drafted().zip(1..) {
+        if is_refused {
+            draft.rejected.start(number, "refused").map_err(volume_error)?;
+            draft.rejected.piece(line.as_bytes()).map_err(volume_error)?;
+            draft.rejected.end().map_err(volume_error)?;
+        } else {
+            draft.output.write_all(format!("{} {line}\n", FORMATS[0]).as_bytes()).map_err(volume_error)?;
+        }
     }
     if !is_wanted {
         return draft.discard();

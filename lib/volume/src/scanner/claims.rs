@@ -40,7 +40,7 @@ impl Scanner {
     /// Takes over one orphan, the oldest that is due: each replica gets its share, and a batch that ends its owners
     /// drags no other along.
     pub(super) fn next_orphan(&mut self, pass: &mut Pass) -> Result<Option<Taken>, Error> {
-        let mut claims = take_over::all(&self.volume, self.spec.name)?;
+        let mut claims = take_over::all(&self.volume, self.spec)?;
         claims.sort_unstable_by_key(|name| name.batch);
         self.orphans.retain(&claims);
         for name in claims {
@@ -66,7 +66,7 @@ impl Scanner {
     }
 
     fn is_due(&mut self, name: ClaimName, pass: &mut Pass) -> bool {
-        let due = match self.orphans.due(&self.volume, self.spec.name, name, pass.now) {
+        let due = match self.orphans.due(&self.volume, self.spec, name, pass.now) {
             // No other try will do better, and what else waits must not wait for it.
             Err(error) if error.is_for_good() => {
                 self.orphans.leave_for_good(name, &error);

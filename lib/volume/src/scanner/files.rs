@@ -7,8 +7,9 @@ use tracing::warn;
 use super::Scanner;
 use super::pass::Pass;
 use crate::claim::{Claim, Take};
-use crate::complete::{self, Completeness, StabilityCheck};
+use crate::complete::{Completeness, StabilityCheck};
 use crate::error::Error;
+use crate::links;
 use crate::names::PublicName;
 use crate::self_test;
 
@@ -58,7 +59,7 @@ impl Scanner {
 
     fn try_file(&mut self, name: &PublicName, pass: &mut Pass) -> Result<Option<Claim>, Error> {
         let path = self.volume.root().join(self.input.file_name(name));
-        let look = match complete::look(&path, self.volume.has_leases()) {
+        let look = match links::look(&self.volume, &path, self.input) {
             Ok(look) => look,
             Err(error) => {
                 self.complain(name, format!("cannot be looked at: {error}"));

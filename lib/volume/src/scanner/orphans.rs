@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::Spec;
 use crate::error::Error;
 use crate::names::ClaimName;
 use crate::take_over::{self, Owner};
@@ -34,14 +35,14 @@ impl Orphans {
     pub(super) fn due(
         &self,
         volume: &Volume,
-        stage: &'static str,
+        spec: Spec,
         name: ClaimName,
         now: Instant,
     ) -> Result<Option<Instant>, Error> {
         if self.left.contains(&name.batch) {
             return Ok(None);
         }
-        let pause = match take_over::owner(volume, stage, name)? {
+        let pause = match take_over::owner(volume, spec, name)? {
             Owner::Some => return Ok(None),
             Owner::None => backoff(name.generation),
             Owner::NoLock => backoff(name.generation).max(LOCKLESS_PAUSE),

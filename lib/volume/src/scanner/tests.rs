@@ -53,6 +53,38 @@ fn a_file_that_changes_between_the_look_and_the_claim_is_never_taken_half() {
     }
 }
 
+/// The time that a file gets comes from another machine's clock, whichever that is.
+#[test]
+fn a_slow_writer_is_never_taken_half_however_far_its_clock_is_off() {
+    const OFF: i64 = 30;
+    let skews: [fn(i64) -> i64; 4] =
+        [|_| -OFF, |_| OFF, |line| if line % 2 == 0 { OFF } else { -OFF }, |line| -line];
+    for skew in skews {
+        let directory = tempfile::tempdir().unwrap();
+        let volume = Volume::with(directory.path(), true, false).unwrap();
+        let mut scanner = Scanner::new(volume.clone(), SPEC, SETTLE, Duration::ZERO);
+        let path = directory.path().join("listing.txt");
+        let mut writer = std::fs::File::create(&path).unwrap();
+        let (start, pause) = (Instant::now(), SETTLE - Duration::from_secs(1));
+        let mut now = start;
+        for line in 0..20 {
+            writeln!(writer, "{line}").unwrap();
+            let seconds = u64::try_from(1_000_000_000 + skew(line)).unwrap() + (now - start).as_secs();
+            writer.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+            assert!(matches!(scanner.next(now).unwrap(), Next::Nothing { .. }), "taken after line {line}");
+            now += pause;
+            assert!(matches!(scanner.next(now).unwrap(), Next::Nothing { .. }), "taken after line {line}");
+            // A replica that has just started knows no more of it.
+            let mut another = Scanner::new(volume.clone(), SPEC, SETTLE, Duration::ZERO);
+            assert!(matches!(another.next(now).unwrap(), Next::Nothing { .. }), "taken after line {line}");
+        }
+        drop(writer);
+        // Claimed, it is looked at once more.
+        let taken = (0..3).any(|looks| matches!(scanner.next(now + SETTLE * looks).unwrap(), Next::Taken(_)));
+        assert!(taken, "never taken");
+    }
+}
+
 #[test]
 fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
     let directory = tempfile::tempdir().unwrap();
@@ -67,7 +99,7 @@ fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
     let spare = pass.spare.as_ref().unwrap().name;
     let claim = scanner.take(&PublicName(None), Seen::default(), &mut pass).unwrap().unwrap();
     assert_eq!((claim.name, pass.spare.is_none()), (spare, true));
-    assert_eq!(crate::take_over::all(&scanner.volume, SPEC.name).unwrap(), [spare]);
+    assert_eq!(crate::take_over::all(&scanner.volume, SPEC).unwrap(), [spare]);
 }
 
 /// Takes the next batch, time passing as quickly as need be.

@@ -111,7 +111,7 @@ fn what_a_stage_publishes_need_not_stand_still_for_the_next() {
     let volume = Volume::open(mount.root()).unwrap();
     let draft = volume::Spec { name: "draft", stem: "listing", output: Some("txt"), input: None };
     let mut draft = volume.begin_draft(draft).unwrap();
-    draft.output().write_all(b"x\n").unwrap();
+    draft.output.write_all(b"x\n").unwrap();
     draft.publish().unwrap();
     let mut scanner = scanner_on(&volume, SETTLE);
     assert!(matches!(scanner.next(Instant::now()).unwrap(), Next::Taken(Taken::Ready(_))));

@@ -11,4 +11,5 @@ mod files;
 mod full;
 mod fuse;
 mod recovery;
+mod stems;
 mod support;

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 /// A record's name, which it bears through all stages: its file's number and its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Token {
-    pub(crate) file: u32,
-    pub(crate) record: u32,
+pub struct Token {
+    /// Its file's number.
+    pub file: u32,
+    /// Its own.
+    pub record: u32,
 }
 
 const MARK: &str = "soak-";
@@ -21,7 +23,7 @@ impl std::fmt::Display for Token {
 
 impl Token {
     /// The last one in a text.
-    pub(crate) fn find(text: &[u8]) -> Option<Self> {
+    pub fn find(text: &[u8]) -> Option<Self> {
         let start = text.windows(MARK.len()).rposition(|window| window == MARK.as_bytes())? + MARK.len();
         let number = |from: usize| std::str::from_utf8(text.get(from..from + DIGITS)?).ok()?.parse().ok();
         Some(Token { file: number(start)?, record: number(start + DIGITS + 1)? })
@@ -30,8 +32,10 @@ impl Token {
 
 /// What is to become of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// The API takes it.
     Delivered,
+    /// It lies in `rejected/`.
     Rejected,
     /// Delivered like all of its file, or like all of it not: its listing was killed.
     Perhaps,
@@ -46,38 +50,44 @@ struct Seen {
 
 /// The books.
 #[derive(Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     expected: Mutex<HashMap<Token, Outcome>>,
     seen: Mutex<HashMap<Token, Seen>>,
 }
 
 /// What the books say at the end.
 #[derive(Debug, Default)]
-pub(crate) struct Balance {
-    pub(crate) records: u64,
-    pub(crate) delivered: u64,
-    pub(crate) rejected: u64,
+pub struct Balance {
+    /// Records that went in.
+    pub records: u64,
+    /// Of these, those that were delivered.
+    pub delivered: u64,
+    /// How many lie in `rejected/`.
+    pub rejected: u64,
     /// Records of listings that died before they were finished.
-    pub(crate) unfinished: u64,
-    pub(crate) lost: Vec<Token>,
+    pub unfinished: u64,
+    /// Neither delivered nor rejected, though they should be.
+    pub lost: Vec<Token>,
     /// Delivered under two keys, rejected twice, or both delivered and rejected.
-    pub(crate) doubled: Vec<Token>,
+    pub doubled: Vec<Token>,
     /// Keys that two records had.
-    pub(crate) shared_keys: u64,
+    pub shared_keys: u64,
     /// What came out and never went in.
-    pub(crate) strangers: Vec<Token>,
+    pub strangers: Vec<Token>,
     /// Listings of which a part came.
-    pub(crate) torn: Vec<u32>,
-    pub(crate) duplicates: u64,
+    pub torn: Vec<u32>,
+    /// Deliveries beyond a record's first.
+    pub duplicates: u64,
 }
 
 impl Ledger {
-    pub(crate) fn expect(&self, token: Token, outcome: Outcome) {
+    /// Notes what goes in.
+    pub fn expect(&self, token: Token, outcome: Outcome) {
         self.expected.lock().unwrap().insert(token, outcome);
     }
 
     /// Notes a POST, whatever is answered.
-    pub(crate) fn posted(&self, token: Token, key: &str) {
+    pub fn posted(&self, token: Token, key: &str) {
         let mut seen = self.seen.lock().unwrap();
         let keys = &mut seen.entry(token).or_default().keys;
         if !keys.contains(key) {
@@ -86,12 +96,12 @@ impl Ledger {
     }
 
     /// Notes that a pod has taken a document.
-    pub(crate) fn delivered(&self, token: Token) {
+    pub fn delivered(&self, token: Token) {
         self.seen.lock().unwrap().entry(token).or_default().delivered += 1;
     }
 
     /// Compares what went in with what came out; `rejected`: how often each lies in `rejected/`.
-    pub(crate) fn balance(&self, rejected: &HashMap<Token, u64>) -> Balance {
+    pub fn balance(&self, rejected: &HashMap<Token, u64>) -> Balance {
         let (expected, seen) = (self.expected.lock().unwrap(), self.seen.lock().unwrap());
         let mut balance = Balance { records: expected.len() as u64, ..Balance::default() };
         let mut listings: BTreeMap<u32, BTreeSet<bool>> = BTreeMap::new();

@@ -1,40 +1,50 @@
 //! TLS for https: the web's roots, and the certificates of `--ca-file` besides.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
-
-use crate::Http;
+use rustls::{ClientConfig, RootCertStore};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
+pub enum TlsError {
+    /// No PEM file.
     #[error("--ca-file `{path}` cannot be read")]
     Unreadable {
+        /// The setting's.
         path: PathBuf,
+        /// Why.
         #[source]
         source: pem::Error,
     },
+    /// PEM without a certificate.
     #[error("--ca-file `{path}` holds no certificate (PEM is read)")]
-    Empty { path: PathBuf },
+    Empty {
+        /// The setting's.
+        path: PathBuf,
+    },
+    /// No certificate that anything could be checked against.
     #[error("--ca-file `{path}` holds a certificate that cannot be used")]
     Unusable {
+        /// The setting's.
         path: PathBuf,
+        /// Why.
         #[source]
         source: rustls::Error,
     },
+    /// The library refuses its own defaults.
     #[error("failed to set up TLS")]
     Setup(#[source] rustls::Error),
 }
 
-/// Trusts the web's roots and those in `ca_file`, and offers one version of HTTP.
+/// Trusts the web's roots and those in `ca_file`, and offers one protocol by ALPN (RFC 7301): `http/1.1` or `h2`.
 ///
 /// # Errors
 /// Names the setting, and the file with it.
-pub(crate) fn config(ca_file: Option<&Path>, http: Http) -> Result<ClientConfig, TlsError> {
+pub fn config(ca_file: Option<&Path>, protocol: &[u8]) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     if let Some(path) = ca_file {
@@ -46,11 +56,7 @@ pub(crate) fn config(ca_file: Option<&Path>, http: Http) -> Result<ClientConfig,
         .map_err(TlsError::Setup)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // RFC 9113, section 3.2, and RFC 7301.
-    config.alpn_protocols = match http {
-        Http::One => vec![b"http/1.1".to_vec()],
-        Http::Two => vec![b"h2".to_vec()],
-    };
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 
@@ -65,21 +71,12 @@ fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), TlsError> {
     if found { Ok(()) } else { Err(TlsError::Empty { path: path.to_owned() }) }
 }
 
-/// What to say where TLS could not be agreed on: no other attempt will do better.
-pub(crate) fn advice(error: &rustls::Error) -> String {
-    match error {
-        // What `openssl req -x509` makes by default; X.509 lets no CA stand for a host by itself.
-        rustls::Error::InvalidCertificate(CertificateError::Other(other))
-            if other.to_string().contains("CaUsedAsEndEntity") =>
-        {
-            "the api's certificate is one of a CA (CA:TRUE), which vouches for others only: make one for the host \
-             itself (openssl req -x509 -addext basicConstraints=critical,CA:FALSE …)"
-                .to_owned()
-        }
-        rustls::Error::NoApplicationProtocol | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
-            format!("{error}: the api does not speak the version of HTTP that --http says")
-        }
-        other => other.to_string(),
+/// rustls's error in a chain, where it comes wrapped in I/O errors; `None` where the connection just ended.
+pub fn error_of<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    match cause.downcast_ref::<std::io::Error>() {
+        // An I/O error is not the source of the one around it.
+        Some(io) => error_of(io.get_ref()?),
+        None => cause.downcast_ref(),
     }
 }
 
@@ -87,10 +84,13 @@ pub(crate) fn advice(error: &rustls::Error) -> String {
 mod tests {
     use super::*;
 
+    const HTTP_1: &[u8] = b"http/1.1";
+    const HTTP_2: &[u8] = b"h2";
+
     fn message(content: &[u8]) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, content).unwrap();
-        let message = config(Some(file.path()), Http::One).unwrap_err().to_string();
+        let message = config(Some(file.path()), HTTP_1).unwrap_err().to_string();
         assert!(message.contains(&file.path().display().to_string()), "{message}");
         message
     }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named_with_the_setting() {
-        let message = config(Some(Path::new("/no/such/ca.pem")), Http::Two).unwrap_err().to_string();
+        let message = config(Some(Path::new("/no/such/ca.pem")), HTTP_2).unwrap_err().to_string();
         assert_eq!(message, "--ca-file `/no/such/ca.pem` cannot be read");
     }
 }

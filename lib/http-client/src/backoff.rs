@@ -1,4 +1,4 @@
-//! How long a document pauses between two attempts.
+//! How long to pause between two attempts.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime};
 const BASE: Duration = Duration::from_millis(100);
 /// Without a `Retry-After`, no pause is longer.
 const CAP: Duration = Duration::from_secs(30);
-/// An api that asks for more than this is asked again after this: `Retry-After: 31536000` must not hold a batch for a year.
+/// A server that asks for more than this is asked again after this: `Retry-After: 31536000` must not hold work for a year.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// The pauses are drawn from this share of the bound upwards: documents that failed together come back apart.
+/// The pauses are drawn from this share of the bound upwards: requests that failed together come back apart.
 const SHORTEST: f64 = 0.5;
 
 /// Draws the pause after the failed attempt number `attempts` (1 is the first).
 ///
-/// It is at least what the api asked for, and at most a tenth longer than that: documents that were sent away together
+/// It is at least what the server asked for, and at most a tenth longer than that: requests that were sent away together
 /// come back apart.
-pub(crate) fn pause(attempts: u32, retry_after: Option<Duration>, random: &mut fastrand::Rng) -> Duration {
+pub fn pause(attempts: u32, retry_after: Option<Duration>, random: &mut fastrand::Rng) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let bound = CAP.min(BASE * (1 << doublings));
     let own = bound.mul_f64(SHORTEST + (1.0 - SHORTEST) * random.f64());
@@ -24,7 +24,7 @@ pub(crate) fn pause(attempts: u32, retry_after: Option<Duration>, random: &mut f
 }
 
 /// Reads a `Retry-After` header: seconds, or a date. `None`: it is neither.
-pub(crate) fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
+pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let value = std::str::from_utf8(value).ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit are a long time all the same.
