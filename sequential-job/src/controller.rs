@@ -1,0 +1,120 @@
+//! The calls: watches, and what each pass over a sequence reads and writes.
+//!
+//! - here: [`run`], the watches and what they wake
+//! - `pass`: one pass over one sequence
+//! - `calls`: the calls to the API server that a pass may make
+
+mod calls;
+mod pass;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use k8s_openapi::api::batch::v1::Job;
+use kube::runtime::controller::{Action, trigger_owners, trigger_self};
+use kube::runtime::events::Reporter;
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt, applier, watcher};
+use kube::{Api, Client, Resource};
+use service::Shutdown;
+
+pub use crate::controller::calls::{Error, MANAGER};
+pub use crate::controller::pass::Controller;
+use crate::jobs::SEQUENCE_LABEL;
+use crate::metrics::Metrics;
+use crate::resource::SequentialJob;
+
+/// How soon what failed is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How soon it is looked again, after somebody else was faster: as long as news of it takes to come.
+const CONFLICT_AFTER: Duration = Duration::from_millis(200);
+
+/// Sequences that are worked on at once.
+const CONCURRENCY: u16 = 16;
+
+/// Which resources are looked after.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Those of one namespace, or of all.
+    pub namespace: Option<String>,
+    /// Who reports events.
+    pub identity: String,
+}
+
+impl Scope {
+    fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        }
+    }
+}
+
+/// Looks after all sequences until `shutdown` is requested, and ends the passes that are in hand then.
+pub async fn run(client: Client, scope: Scope, metrics: Arc<Metrics>, shutdown: Shutdown) {
+    let (sequences, sequence_writer) = reflector::store();
+    let (jobs, job_writer) = reflector::store();
+    let own = watcher(scope.api::<SequentialJob>(&client), watcher::Config::default())
+        .default_backoff()
+        .modify(|sequence| sequence.metadata.managed_fields = None)
+        .reflect(sequence_writer)
+        .applied_objects();
+    let owned = watcher(scope.api::<Job>(&client), watcher::Config::default().labels(SEQUENCE_LABEL))
+        .default_backoff()
+        .modify(forget_what_is_not_looked_at)
+        .reflect(job_writer)
+        .touched_objects();
+    let queue = stream::select(
+        trigger_self(own, ()).boxed(),
+        trigger_owners::<SequentialJob, _>(owned, (), ()).boxed(),
+    );
+    let _watching = metrics.watch(sequences.clone());
+    let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(scope.identity) };
+    let controller = Controller::new(client, jobs, reporter, Arc::clone(&metrics));
+    applier(
+        |sequence, controller: Arc<Controller>| async move { controller.reconcile(sequence).await }.boxed(),
+        |sequence: Arc<SequentialJob>, error: &Error, _| retry(&sequence, error),
+        Arc::new(controller),
+        sequences,
+        queue.take_until(async move { shutdown.requested().await }),
+        kube::runtime::Config::default().concurrency(CONCURRENCY),
+    )
+    .for_each(|outcome| {
+        // The passes' own errors are reported where they are tried again; a resource that is gone needs nothing.
+        if let Err(kube::runtime::controller::Error::QueueError(error)) = outcome {
+            metrics.watch_failed();
+            // kube's errors tell their sources themselves.
+            tracing::warn!("failed to watch, trying again: {error}");
+        }
+        std::future::ready(())
+    })
+    .await;
+}
+
+fn retry(sequence: &SequentialJob, error: &Error) -> Action {
+    let (name, namespace) = (sequence.metadata.name.as_deref(), sequence.metadata.namespace.as_deref());
+    if error.is_conflict() {
+        tracing::debug!(name, namespace, "somebody else was faster");
+        return Action::requeue(CONFLICT_AFTER);
+    }
+    let source = error.source().map(ToString::to_string);
+    tracing::warn!(name, namespace, source, "failed to reconcile, trying again: {error}");
+    Action::requeue(RETRY_AFTER)
+}
+
+/// Most of a Job is its pods' containers, of which nothing is read here.
+fn forget_what_is_not_looked_at(job: &mut Job) {
+    job.metadata.managed_fields = None;
+    if let Some(spec) = &mut job.spec {
+        spec.template.spec = None;
+    }
+}
+
+/// The Jobs that a watch has seen.
+pub(crate) type Jobs = Store<Job>;
