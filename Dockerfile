@@ -28,7 +28,7 @@ RUN mkdir /data /names \
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 # This machine's own, named so that the flags leave alone what runs during the build.
 ENV CARGO_BUILD_TARGET=host-tuple
-ARG PACKAGES="-p getdata -p text-to-csv -p csv-to-json -p json-to-api -p api"
+ARG PACKAGES="-p getdata -p text-to-csv -p csv-to-json -p json-to-api -p api -p data-prep"
 WORKDIR /workspace
 COPY --from=manifests /workspace .
 RUN cargo build --release --locked $PACKAGES
@@ -56,14 +56,14 @@ ENTRYPOINT ["/getdata"]
 
 FROM service AS text-to-csv
 LABEL org.opencontainers.image.title="text-to-csv" \
-      org.opencontainers.image.description="Turns listing.txt into listing.csv"
+      org.opencontainers.image.description="Turns lines of text (listing.txt, or any by a pattern) into CSV"
 COPY --from=build /workspace/target/*/release/text-to-csv /
 EXPOSE 9090
 ENTRYPOINT ["/text-to-csv"]
 
 FROM service AS csv-to-json
 LABEL org.opencontainers.image.title="csv-to-json" \
-      org.opencontainers.image.description="Turns listing.csv into listing.json, one document a line"
+      org.opencontainers.image.description="Turns CSV (listing.csv, or any whose fields have names) into JSON, one document a line"
 COPY --from=build /workspace/target/*/release/csv-to-json /
 EXPOSE 9090
 ENTRYPOINT ["/csv-to-json"]
@@ -81,3 +81,44 @@ LABEL org.opencontainers.image.title="api" \
 COPY --from=build /workspace/target/*/release/api /
 EXPOSE 80 9090
 ENTRYPOINT ["/api"]
+
+FROM service AS data-prep
+LABEL org.opencontainers.image.title="data-prep" \
+      org.opencontainers.image.description="Fetches a data set, cleans it, and puts it on the volume as CSV"
+COPY --from=build /workspace/target/*/release/data-prep /
+ENTRYPOINT ["/data-prep"]
+
+# Programs whose libraries take minutes to compile, at the end: the classic builder builds every stage that comes before
+# its target.
+FROM ${RUST_IMAGE} AS build-sequential-job
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+ENV CARGO_BUILD_TARGET=host-tuple
+WORKDIR /workspace
+COPY --from=manifests /workspace .
+RUN cargo build --profile batch --locked -p sequential-job
+COPY . .
+RUN find . -name '*.rs' -not -path './target/*' -exec touch {} + \
+    && cargo build --profile batch --locked -p sequential-job
+
+FROM service AS sequential-job
+LABEL org.opencontainers.image.title="sequential-job" \
+      org.opencontainers.image.description="Runs the containers of a SequentialJob one after another"
+COPY --from=build-sequential-job /workspace/target/*/batch/sequential-job-controller /
+EXPOSE 9090 9443
+ENTRYPOINT ["/sequential-job-controller"]
+
+FROM ${RUST_IMAGE} AS build-data-pipeline
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+ENV CARGO_BUILD_TARGET=host-tuple
+WORKDIR /workspace
+COPY --from=manifests /workspace .
+RUN cargo build --profile batch --locked -p data-pipeline
+COPY . .
+RUN find . -name '*.rs' -not -path './target/*' -exec touch {} + \
+    && cargo build --profile batch --locked -p data-pipeline
+
+FROM service AS data-pipeline
+LABEL org.opencontainers.image.title="data-pipeline" \
+      org.opencontainers.image.description="Makes an hourly report of any tables, in five stages"
+COPY --from=build-data-pipeline /workspace/target/*/batch/data-pipeline /
+ENTRYPOINT ["/data-pipeline"]
