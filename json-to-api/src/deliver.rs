@@ -327,6 +327,9 @@ impl<'a> Run<'a> {
         let is_sound = !matches!(answer, Answer::Failed { why: Failure::NoAnswer | Failure::Cut, .. });
         self.tools.clients.give_back(slot, is_sound);
         let place = document.place;
+        if !matches!(answer, Answer::Failed { .. }) {
+            self.tools.metrics.document_done(self.batch.seen().elapsed());
+        }
         match answer {
             Answer::Delivered { reply } => {
                 // First, so that what is saved as answered has its block among those that are waited for.

@@ -8,11 +8,13 @@
 //!
 //! Layout: `args.rs` settings; `worker.rs` the loop; `watch.rs` what
 //! wakes it; `process.rs` what a stage brings; `turn.rs` what it may ask meanwhile; `convert.rs` the two converters' share
-//! of it; `metrics.rs`.
+//! of it; `metrics.rs`, `oldest.rs`, `free.rs` what is measured.
 
 mod args;
 mod convert;
+mod free;
 mod metrics;
+mod oldest;
 mod process;
 mod turn;
 mod watch;
@@ -90,6 +92,7 @@ pub async fn run(
         let _ = wake.try_send(());
     });
     let metrics = Metrics::register(&context.metrics, spec.name)?;
+    free::watch(volume.clone(), &context.metrics).await?;
     let worker = Worker::new(spec, &args, volume, process, woken, metrics, &context, observer);
     context.health.ready();
     let outcome = tokio::task::spawn_blocking(move || worker.run()).await;

@@ -130,6 +130,7 @@ impl<P: Process> Worker<P> {
     fn step(&mut self) -> Result<Step, volume::Error> {
         let next = self.scanner.next(Instant::now())?;
         self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
+        self.metrics.oldest(self.scanner.oldest_waiting());
         let worked = match next {
             Next::Nothing { again } => {
                 self.recovered();

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::time::Instant;
 
 use crate::claim::Claim;
 use crate::claim_directory::{INPUT, OUTPUT};
@@ -67,6 +68,11 @@ impl Batch {
     /// The public name that the input had; unknown after a takeover.
     pub fn source(&self) -> Option<&str> {
         self.claim.source.as_deref()
+    }
+
+    /// When this process first saw the input: under its public name, or when it took the batch over from its owner.
+    pub fn seen(&self) -> Instant {
+        self.claim.seen
     }
 
     /// What begins the idempotency keys of the batch's documents: 40 to 80 characters of `[0-9a-f.-]`.

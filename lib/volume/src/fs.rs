@@ -297,6 +297,12 @@ impl FileSystem {
     }
 }
 
+/// How much of a file system anyone may still fill.
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let known = rustix::fs::statvfs(path)?;
+    Ok(known.f_bavail.saturating_mul(known.f_frsize))
+}
+
 /// Looks at a path without following a symbolic link; `None` where nothing has the name.
 pub(crate) fn look(path: &Path) -> io::Result<Option<Metadata>> {
     #[cfg(test)]
