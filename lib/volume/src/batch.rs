@@ -11,6 +11,7 @@ use crate::complete::{Fingerprint, Look};
 use crate::error::{Context, Error};
 use crate::fs;
 use crate::journal::{self, Journal, JournalReader};
+use crate::note;
 use crate::output::Output;
 use crate::rejected::RejectFiles;
 
@@ -73,6 +74,11 @@ impl Batch {
     /// When this process first saw the input: under its public name, or when it took the batch over from its owner.
     pub fn seen(&self) -> Instant {
         self.claim.seen
+    }
+
+    /// What whoever published the input noted of it: see [`Output::note`].
+    pub fn note(&self) -> Option<String> {
+        note::read(&self.input)
     }
 
     /// What begins the idempotency keys of the batch's documents: 40 to 80 characters of `[0-9a-f.-]`.

@@ -129,6 +129,11 @@ impl NewFile {
         (&self.0).stream_position()
     }
 
+    /// The open file, for what is noted of it.
+    pub(crate) fn as_file(&self) -> &File {
+        &self.0
+    }
+
     /// The open file, for what only looks at it or locks it.
     pub(crate) fn into_file(self) -> File {
         self.0
