@@ -39,7 +39,7 @@ mod tests {
             return;
         }
         write(&file, "a note").unwrap();
-        std::fs::rename(directory.path().join("file"), directory.path().join("other")).unwrap();
+        crate::fs::rename(&directory.path().join("file"), &directory.path().join("other")).unwrap();
         let other = File::open(directory.path().join("other")).unwrap();
         assert_eq!(read(&other).as_deref(), Some("a note"));
         for wrong in [&b"\xff\xfe"[..], &[b'x'; 1000]] {
