@@ -3,11 +3,13 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use records::Counts;
 use service::{Context, Interrupted};
 use tracing::{error, info, warn};
 use volume::{Batch, Claim, Commit, Committed, Next, Scanner, Spec, Taken, Volume};
 
 use crate::args::StageArgs;
+use crate::decode::Undecodable;
 use crate::metrics::{Bytes, Metrics};
 use crate::process::{Outcome, Process, ProcessError};
 use crate::turn::Turn;
@@ -26,6 +28,7 @@ pub(crate) struct Worker<P> {
     spec: Spec,
     once: bool,
     rescan: Duration,
+    max_ratio: u32,
     scanner: Scanner,
     process: P,
     /// Ends a sleep: a file may have come, or the program is to stop.
@@ -70,6 +73,7 @@ impl<P: Process> Worker<P> {
             spec,
             once: args.once,
             rescan: args.rescan_interval,
+            max_ratio: args.max_ratio,
             scanner,
             process,
             woken,
@@ -206,13 +210,15 @@ impl<P: Process> Worker<P> {
         let start = Instant::now();
         let mut batch = claim.begin()?;
         let Context { health, shutdown, .. } = &self.context;
-        let turn = Turn { health, shutdown, scanner: &self.scanner };
-        let counts = match self.process.process(&mut batch, &turn) {
-            Ok(Outcome::Done(counts)) => counts,
+        let turn = Turn { health, shutdown, scanner: &self.scanner, max_ratio: self.max_ratio };
+        let (counts, refused) = match self.process.process(&mut batch, &turn) {
+            Ok(Outcome::Done(counts)) => (counts, None),
             Ok(Outcome::Resting { until }) => {
                 self.rest(batch, until);
                 return Ok(());
             }
+            // Nobody knows how many records it holds.
+            Err(ProcessError::Undecodable(why)) => (Counts { ok: 0, rejected: 1 }, Some(why)),
             Err(error) => return Err(let_go(batch, error)),
         };
         let mut done = BatchDone {
@@ -223,8 +229,9 @@ impl<P: Process> Worker<P> {
             rejected: counts.rejected,
             elapsed: Duration::ZERO,
         };
-        let (id, bytes) = (batch.id(), Bytes { input: batch.input_len(), output: batch.output.written() });
-        match batch.commit()? {
+        let output = if refused.is_some() { 0 } else { batch.output.written() };
+        let (id, bytes) = (batch.id(), Bytes { input: batch.input_len(), output });
+        match commit(batch, refused.as_ref())? {
             Commit::Done(committed) => done.to = committed.publish()?.name,
             Commit::Changed(claim) => {
                 self.scanner.defer(claim);
@@ -234,6 +241,9 @@ impl<P: Process> Worker<P> {
         done.elapsed = start.elapsed();
         self.metrics.batch(counts, bytes, done.elapsed);
         let BatchDone { from, to, ok, rejected, elapsed, .. } = &done;
+        if let Some(why) = refused {
+            warn!(batch = id, file = from, "it lies in rejected/ as it came: {why}");
+        }
         info!(batch = id, file = from, published = to, ok, rejected, ?elapsed, "batch done");
         if let Some(observer) = &self.observer {
             // Whoever listened is gone: nobody wants to know.
@@ -255,6 +265,14 @@ impl<P: Process> Worker<P> {
         }
         self.scanner.rest(batch.rest(), until);
         self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
+    }
+}
+
+/// Commits a batch; one whose input is refused as a whole goes into `rejected/`.
+fn commit(batch: Batch, refused: Option<&Undecodable>) -> Result<Commit, volume::Error> {
+    match refused {
+        None => batch.commit(),
+        Some(why) => batch.refuse(&why.to_string()),
     }
 }
 

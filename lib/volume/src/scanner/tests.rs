@@ -33,7 +33,7 @@ fn a_file_that_changes_between_the_look_and_the_claim_is_never_taken_half() {
             let mut scanner = Scanner::new(volume, SPEC, SETTLE, Duration::ZERO);
             let path = directory.path().join("listing.txt");
             std::fs::write(&path, "first").unwrap();
-            let (name, looked) = (PublicName(None), Instant::now());
+            let (name, looked) = (PublicName::default(), Instant::now());
             let mut seen = Seen::default();
             seen.check.judge(complete::look(&path, leases).unwrap(), looked, SETTLE);
             let mut writer = change(&path);
@@ -93,11 +93,11 @@ fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
     let mut scanner = Scanner::new(volume, SPEC, SETTLE, Duration::ZERO);
     let mut pass = Pass::new(Instant::now());
     for id in ["1", "2"] {
-        let gone = PublicName(Some(id.to_owned()));
+        let gone = PublicName::with_id(id);
         assert!(scanner.take(&gone, Seen::default(), &mut pass).unwrap().is_none());
     }
     let spare = pass.spare.as_ref().unwrap().name;
-    let claim = scanner.take(&PublicName(None), Seen::default(), &mut pass).unwrap().unwrap();
+    let claim = scanner.take(&PublicName::default(), Seen::default(), &mut pass).unwrap().unwrap();
     assert_eq!((claim.name, pass.spare.is_none()), (spare, true));
     assert_eq!(crate::take_over::all(&scanner.volume, SPEC).unwrap(), [spare]);
 }
