@@ -173,3 +173,6 @@ fn is_below(root: &Path, directory: &Path) -> bool {
         parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,11 +118,11 @@ impl Claim {
         self.sync()
     }
 
-    /// Refuses the input as it stands: from then on the batch is done. What tells why is durable.
-    pub(crate) fn refuse(&mut self) -> Result<(), Error> {
+    /// Refuses the input as it stands: from then on the batch is done. What tells why is durable. Where a power cut undoes
+    /// it, it is refused again, under the same name: what is made durable is that it lies in `rejected/`.
+    pub(crate) fn refuse(&self) -> Result<(), Error> {
         let (input, refused) = (self.input(), self.directory.join(self.compression.rejected()));
-        self.directory.fenced(publish::rename(&input, &refused).act("refuse", &input))?;
-        self.sync()
+        self.directory.fenced(publish::rename(&input, &refused).act("refuse", &input))
     }
 
     /// The id of the batch, and how many owners it has had.

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use crate::claim::Claim;
-use crate::claim_directory::{OUTPUT, REASONS};
+use crate::claim_directory::OUTPUT;
 use crate::compression::Compression;
 use crate::error::{Context, Error};
 use crate::links::{self, Standing};
@@ -74,13 +74,11 @@ fn publish_rejected(claim: &Claim) -> Result<bool, Error> {
     // What begins the chain refuses lines of what it makes.
     let Some(format) = claim.spec.takes().or(claim.spec.gives()) else { return Ok(false) };
     // Lines are as they are once a file is unpacked; one that was refused is as it came.
-    let is_whole =
-        claim.compression != Compression::None && claim.directory.has(claim.compression.rejected())?;
-    let compression = if is_whole { claim.compression } else { Compression::None };
+    let compression = if is_refused(claim)? { claim.compression } else { Compression::None };
     let name = format.file_name(&PublicName::of(claim.name.batch).compressed(compression));
     let mut published = None;
     // The reasons first: who sees the file finds them beside it.
-    for (file, name) in [(REASONS, format!("{name}.reasons")), (compression.rejected(), name)] {
+    for (file, name) in [(compression.reasons(), format!("{name}.reasons")), (compression.rejected(), name)] {
         if claim.directory.has(file)? {
             let directory = claim.volume.rejected()?;
             let (from, to) = (claim.directory.join(file), directory.join(name));
@@ -97,6 +95,13 @@ fn publish_rejected(claim: &Claim) -> Result<bool, Error> {
         fs::sync_directory(directory).act("sync directory", directory)?;
     }
     Ok(published.is_some())
+}
+
+/// Whether a compressed input was refused as it stands, and of that something is still in the claim.
+fn is_refused(claim: &Claim) -> Result<bool, Error> {
+    let (compression, directory) = (claim.compression, &claim.directory);
+    Ok(compression != Compression::None
+        && (directory.has(compression.rejected())? || directory.has(compression.reasons())?))
 }
 
 fn publish_output(claim: &Claim) -> Result<Option<String>, Error> {

@@ -1,6 +1,6 @@
 //! How a file is compressed: its name says so, and nothing else.
 
-use crate::claim_directory::{INPUT, REJECTED};
+use crate::claim_directory::{INPUT, REASONS, REJECTED};
 
 /// How a file is compressed, as the end of its name tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +49,15 @@ impl Compression {
             Compression::None => REJECTED,
             Compression::Gzip => "rejected-gz",
             Compression::Zstd => "rejected-zst",
+        }
+    }
+
+    /// The name in a claim of the reason for that: a power cut may leave it alone there.
+    pub(crate) fn reasons(self) -> &'static str {
+        match self {
+            Compression::None => REASONS,
+            Compression::Gzip => "reasons-gz",
+            Compression::Zstd => "reasons-zst",
         }
     }
 }

@@ -80,7 +80,7 @@ impl RejectFiles {
         let own = claim.directory.join(&claim.own(REASONS));
         let reason = one_line(reason);
         writeln!(self.reasons.output, "{reason}").map_err(|error| Error::of_writer(error, &own))?;
-        name(self.reasons.output, claim, REASONS)
+        name(self.reasons.output, claim, REASONS, claim.compression.reasons())
     }
 
     /// Makes both files durable and gives them their names in the claim; returns whether there are any.
@@ -91,7 +91,7 @@ impl RejectFiles {
         let reasons = claim.directory.join(&claim.own(REASONS));
         self.reasons.sum_up().map_err(|error| Error::of_writer(error, &reasons))?;
         for (output, file) in [(self.reasons.output, REASONS), (self.lines, REJECTED)] {
-            name(output, claim, file)?;
+            name(output, claim, file, file)?;
         }
         Ok(true)
     }
@@ -103,11 +103,11 @@ fn one_line(reason: &str) -> String {
 }
 
 /// Makes a file of the owner's durable, and gives it its name in the claim.
-fn name(output: BufWriter<Output>, claim: &Claim, file: &str) -> Result<(), Error> {
+fn name(output: BufWriter<Output>, claim: &Claim, file: &str, to: &str) -> Result<(), Error> {
     let own = claim.directory.join(&claim.own(file));
     let output = output.into_inner().map_err(|error| Error::of_writer(error.into_error(), &own))?;
     output.sync()?;
-    publish::rename(&own, &claim.directory.join(file)).act("rename", &own)
+    publish::rename(&own, &claim.directory.join(to)).act("rename", &own)
 }
 
 impl Reasons {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::Spec;
 use crate::claim::{Claim, lock_new};
-use crate::claim_directory::{LOCK, OUTPUT, REASONS};
+use crate::claim_directory::{LOCK, OUTPUT};
 use crate::committed::Committed;
 use crate::compression::Compression;
 use crate::error::{Context, Error};
@@ -71,8 +71,11 @@ impl Claim {
         let (input, has_output) = (first(|it| has(it.input()))?, has(OUTPUT)?);
         // Without input or output it is an input that was refused, or nothing that the protocol leaves; but nothing that was
         // rejected is ever deleted.
-        let refused = if input.is_none() && !has_output { first(|it| has(it.rejected()))? } else { None };
-        let is_committed = has_output || input.is_none() && (refused.is_some() || has(REASONS)?);
+        let refused = match input {
+            None if !has_output => first(|it| Ok(has(it.rejected())? || has(it.reasons())?))?,
+            _ => None,
+        };
+        let is_committed = has_output || refused.is_some();
         self.compression = input.or(refused).unwrap_or_default();
         if is_committed {
             return Ok(TakenOver::Committed(Committed { claim: self }));

@@ -115,15 +115,19 @@ pub(crate) fn take(volume: &Volume, spec: Spec) -> Option<Taken> {
 
 #[test]
 fn an_input_is_given_back_under_a_name_of_its_own_where_renaming_without_replacing_fails() {
+    ["", ".gz", ".zst"].into_iter().for_each(is_given_back);
+}
+
+fn is_given_back(end: &str) {
     let directory = tempfile::tempdir().unwrap();
     let volume = Volume::open(directory.path()).unwrap();
-    std::fs::write(directory.path().join("listing.txt"), "x").unwrap();
+    std::fs::write(directory.path().join(format!("listing.txt{end}")), "x").unwrap();
     let Some(Taken::Ready(claim)) = take(&volume, SPEC) else { panic!("nothing taken") };
     let batch = claim.name.batch;
     fs::NO_REPLACE_FAILS.set(Some(rustix::io::Errno::INVAL));
     let back = claim.put_back();
     fs::NO_REPLACE_FAILS.set(None);
     back.unwrap();
-    assert_eq!(std::fs::read(directory.path().join(format!("listing-{batch}.txt"))).unwrap(), b"x");
+    assert_eq!(std::fs::read(directory.path().join(format!("listing-{batch}.txt{end}"))).unwrap(), b"x");
     assert_eq!(volume.fallbacks().first(), Some(&crate::Fallback::OwnNames));
 }
