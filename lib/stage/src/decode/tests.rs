@@ -17,9 +17,10 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
 }
 
+type Encode = fn(&[u8]) -> Vec<u8>;
+
 /// The two formats, each with a way to write it.
-const FORMATS: [(Compression, fn(&[u8]) -> Vec<u8>); 2] =
-    [(Compression::Gzip, gzip), (Compression::Zstd, zstd)];
+const FORMATS: [(Compression, Encode); 2] = [(Compression::Gzip, gzip), (Compression::Zstd, zstd)];
 
 /// Gives a few bytes at a time.
 struct Dripping {
@@ -153,16 +154,14 @@ fn an_error_of_the_source_is_no_damage_and_after_an_interruption_it_reads_on() {
             decoder(source, compression, Limit::new(1, 1))?.read_to_end(&mut decoded)?;
             Ok::<_, io::Error>(decoded)
         };
-        let failed = read(io::Error::from_raw_os_error(libc_eio())).unwrap_err();
-        assert_eq!(failed.raw_os_error(), Some(libc_eio()), "{failed:?}");
+        let failed = read(io::Error::from_raw_os_error(EIO)).unwrap_err();
+        assert_eq!(failed.raw_os_error(), Some(EIO), "{failed:?}");
         assert_eq!(read(ErrorKind::Interrupted.into()).unwrap(), TEXT);
     }
 }
 
-/// `EIO` on every Linux.
-fn libc_eio() -> i32 {
-    5
-}
+/// On every Linux.
+const EIO: i32 = 5;
 
 proptest! {
     #[test]

@@ -86,10 +86,10 @@ fn a_directory_that_was_removed_is_made_anew_and_a_link_in_its_place_is_not_foll
     let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let volume = volume(directory.path(), true);
     let archive = directory.path().join("done");
-    done(&volume, "listing.txt", |archive, _| std::fs::remove_dir(archive).unwrap());
+    done(&volume, "listing.txt", |archive, _| fs::remove_directory(archive).unwrap());
     assert_eq!(names(&archive).len(), 1);
 
-    std::fs::rename(&archive, directory.path().join("elsewhere")).unwrap();
+    fs::rename(&archive, &directory.path().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink(outside.path(), &archive).unwrap();
     std::fs::write(directory.path().join("listing.txt"), "").unwrap();
     let Some(Taken::Ready(claim)) = take(&volume, SPEC) else { panic!("nothing taken") };
