@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use end_to_end::{DataDir, Post, Running, stage, wait_for};
+use end_to_end::{DataDir, Packing, Post, Running, stage, wait_for};
 
 const DOCUMENTS: usize = 150;
 /// Of a document, in bytes: hardly less than a line may have.
@@ -51,13 +51,24 @@ fn answer(mut stream: &TcpStream, refused: &Keys, taken: &Keys) -> Option<()> {
 
 #[test]
 fn large_documents_in_flight_or_waiting_for_their_next_attempt_take_bounded_memory() {
+    delivers_in_bounded_memory("listing.json", |document| document);
+}
+
+/// They cannot be read again, and so are kept.
+#[test]
+fn large_documents_of_a_compressed_file_take_bounded_memory_too() {
+    delivers_in_bounded_memory("listing.json.zst", |document| Packing::Zstd.pack(&document));
+}
+
+fn delivers_in_bounded_memory(name: &str, pack: impl Fn(Vec<u8>) -> Vec<u8>) {
     let (url, taken) = busy_api();
     let data = DataDir::new();
-    data.put_by("listing.json", |file| {
+    data.put_by(name, |file| {
         let document = |n| format!("{{\"n\":\"{n:04}{}\"}}\n", "x".repeat(SIZE));
-        (0..DOCUMENTS).try_for_each(|n| file.write_all(document(n).as_bytes()))
+        (0..DOCUMENTS).try_for_each(|n| file.write_all(&pack(document(n).into_bytes())))
     });
-    let args = ["--api-url", &url, "--log-docs", "false", "--concurrency", "1000"];
+    // Nothing in such documents says anything.
+    let args = ["--api-url", &url, "--log-docs", "false", "--concurrency", "1000", "--max-ratio", "1000000"];
     let running = Running::start(&mut stage("json-to-api", data.path(), &args));
     wait_for("all documents", || {
         (taken.lock().unwrap().len() == DOCUMENTS && data.in_hand().is_empty()).then_some(())

@@ -33,7 +33,7 @@ use crate::rejects;
 use crate::report::Report;
 use crate::save::{Saving, saved};
 use crate::senders::{Attempt, Senders};
-use crate::work::{MAX_REFUSALS, MAX_UNSAVED, Work};
+use crate::work::{self, MAX_REFUSALS, MAX_UNSAVED, Work};
 
 /// See the module's documentation.
 const MAX_BYTES: usize = 16 << 20;
@@ -108,14 +108,15 @@ impl Process for Delivery {
                     work.begin_journal(batch)?;
                     *work
                 }
-                Some(Rested::Attempts(attempts)) => Work::begin(batch, turn, attempts)?,
-                None => Work::begin(batch, turn, 0)?,
+                Some(Rested::Attempts(attempts)) => Work::begin(batch, turn, Some(attempts))?,
+                None => Work::begin(batch, turn, None)?,
             };
             tools.headers.refresh();
             let mut run = Run::new(tools, batch, turn, work);
             let outcome = run.deliver().await;
             if matches!(outcome, Ok(Outcome::Resting { .. })) {
-                let is_room = resting.len() < MAX_RESTING;
+                // What is kept of a compressed one is too much to be kept of several.
+                let is_room = resting.len() < MAX_RESTING && !run.work.is_compressed;
                 let attempts = run.work.attempts;
                 let rested =
                     if is_room { Rested::Whole(Box::new(run.work)) } else { Rested::Attempts(attempts) };
@@ -341,7 +342,8 @@ impl<'a> Run<'a> {
                 self.work.unsaved.sent += 1;
             }
             Answer::Failed { why, reason, retry_after } => {
-                self.pause(Paused { place, attempts: document.attempts }, why, &reason, retry_after);
+                let paused = self.work.pausing(document);
+                self.pause(paused, why, &reason, retry_after);
             }
         }
     }
@@ -366,17 +368,15 @@ impl<'a> Run<'a> {
             self.save_now()?;
             let journal = self.batch.journal()?;
             let refusals = journal.into_iter().flat_map(|journal| self.work.progress.refusals(journal));
-            let (input, files, turn) = (&self.batch.input, &mut self.batch.rejected, self.turn);
+            let mut input = self.turn.input(self.batch)?;
+            let files = &mut self.batch.rejected;
             rejects::in_order::<ProcessError>(refusals, |refusal| {
                 rejected += 1;
                 files.start(refusal.place.line, &refusal.reason)?;
-                rejects::copy(input, refusal.place, |piece| {
-                    if turn.shutdown.grace_is_over() {
-                        return Err(ProcessError::Released);
-                    }
-                    turn.heartbeat();
-                    Ok(files.piece(piece)?)
-                })?;
+                let read = |buffer: &mut [u8], offset| {
+                    input.read_exact_at(buffer, offset).map_err(work::looked_through)
+                };
+                rejects::copy(refusal.place, read, |piece| Ok(files.piece(piece)?))?;
                 Ok(files.end()?)
             })?;
         }

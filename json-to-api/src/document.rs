@@ -32,11 +32,13 @@ pub(crate) struct Document {
     pub(crate) body: Bytes,
 }
 
-/// A document that waits for its next attempt. Its body is read again then: many may wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A document that waits for its next attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paused {
     pub(crate) place: Place,
     pub(crate) attempts: u32,
+    /// Where it cannot be read again; else it is then: many may wait.
+    pub(crate) body: Option<Bytes>,
 }
 
 /// A line that is to go into `rejected/`; ordered as they stand in the input.

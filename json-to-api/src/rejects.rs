@@ -2,19 +2,18 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use crate::document::{Place, Refusal};
 
-/// Refusals come nearly in the order of their lines. So many are held back to bring them into it; where a document was
-/// refused only after so many others, its line stands behind theirs.
+/// Refusals come nearly in the order of their lines. So many are held back to bring them into it.
 const WINDOW: usize = 16_384;
 /// What one read asks for.
 const PIECE: usize = 64 << 10;
 
-/// Passes refusals on in the order of their lines, as far as [`WINDOW`] of them can tell.
+/// Passes refusals on in the order of their lines, as far as [`WINDOW`] of them can tell. Where a document was refused only
+/// after so many others, its line stands behind theirs, with all that come as late: lines follow each other in few runs, of
+/// which each but the first and the last has [`WINDOW`] of them at least, since a compressed input is read anew for each.
 ///
 /// # Errors
 /// The first error of either side.
@@ -22,35 +21,40 @@ pub(crate) fn in_order<E: From<io::Error>>(
     refusals: impl IntoIterator<Item = io::Result<Refusal>>,
     mut next: impl FnMut(Refusal) -> Result<(), E>,
 ) -> Result<(), E> {
+    // By their runs: replacement selection.
     let mut window = BinaryHeap::new();
+    let mut last = (0_u64, 0);
     for refusal in refusals {
-        window.push(Reverse(refusal?));
+        let refusal = refusal?;
+        let run = if refusal.place.line < last.1 { last.0 + 1 } else { last.0 };
+        window.push(Reverse((run, refusal)));
         if window.len() > WINDOW
-            && let Some(Reverse(first)) = window.pop()
+            && let Some(Reverse((run, first))) = window.pop()
         {
+            last = (run, first.place.line);
             next(first)?;
         }
     }
-    while let Some(Reverse(first)) = window.pop() {
+    while let Some(Reverse((_, first))) = window.pop() {
         next(first)?;
     }
     Ok(())
 }
 
-/// Reads a line of any length, in pieces.
+/// Reads a line of any length, in pieces; `read` fills a buffer with what stands at an offset of the input.
 ///
 /// # Errors
-/// The input cannot be read or has become shorter, or those of `piece`.
-pub(crate) fn copy<E: From<io::Error>>(
-    input: &File,
+/// Those of the two.
+pub(crate) fn copy<E>(
     place: Place,
+    mut read: impl FnMut(&mut [u8], u64) -> Result<(), E>,
     mut piece: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut buffer = [0; PIECE];
     let mut done = 0;
     while done < place.length {
         let length = usize::try_from(place.length - done).unwrap_or(PIECE).min(PIECE);
-        input.read_exact_at(&mut buffer[..length], place.offset + done)?;
+        read(&mut buffer[..length], place.offset + done)?;
         piece(&buffer[..length])?;
         done += length as u64;
     }
@@ -59,7 +63,14 @@ pub(crate) fn copy<E: From<io::Error>>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
+
+    fn copy(file: &File, place: Place, piece: impl FnMut(&[u8]) -> Result<(), io::Error>) -> io::Result<()> {
+        super::copy(place, |buffer, offset| file.read_exact_at(buffer, offset), piece)
+    }
 
     fn refusal(line: u64) -> Refusal {
         Refusal::new(Place { line, offset: 0, length: 0 }, format!("reason {line}"))
@@ -92,6 +103,20 @@ mod tests {
     }
 
     #[test]
+    fn lines_come_in_few_runs_whichever_are_late() {
+        let late = (0..100_000).flat_map(|index| [100_000 + index, index]);
+        for lines in [late.collect::<Vec<u64>>(), (0..200_000).rev().collect()] {
+            let out = ordered(lines.iter().copied());
+            let runs = 1 + out.windows(2).filter(|pair| pair[0] > pair[1]).count();
+            assert!(runs <= lines.len() / WINDOW + 2, "{runs} runs");
+            let (mut out, mut lines) = (out, lines);
+            out.sort_unstable();
+            lines.sort_unstable();
+            assert_eq!(out, lines);
+        }
+    }
+
+    #[test]
     fn lines_of_any_length_are_copied_byte_for_byte() {
         let content: Vec<u8> = (0..300_000u32).map(|index| index as u8).collect();
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -100,7 +125,7 @@ mod tests {
         for (offset, length) in [(0, 0), (7, 1), (0, PIECE), (1, PIECE + 1), (5, 299_995)] {
             let place = Place { line: 1, offset: offset as u64, length: length as u64 };
             let mut copied = Vec::new();
-            copy::<io::Error>(&file, place, |piece| {
+            copy(&file, place, |piece| {
                 copied.extend_from_slice(piece);
                 Ok(())
             })
@@ -113,6 +138,6 @@ mod tests {
     fn an_input_that_became_shorter_is_an_error() {
         let file = tempfile::tempfile().unwrap();
         let place = Place { line: 1, offset: 0, length: 1 };
-        assert!(copy::<io::Error>(&file, place, |_| Ok(())).is_err());
+        assert!(copy(&file, place, |_| Ok(())).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::Command;
 use std::sync::Mutex;
 
-use end_to_end::{DataDir, Post, Recorder, Reply, stage};
+use end_to_end::{DataDir, Packing, Post, Recorder, Reply, stage};
 
 use crate::conversion::check_reasons;
 use crate::trial::{Attempt, Case};
@@ -20,16 +20,25 @@ const NO_DOCUMENT: &str = "no document at all";
 pub(crate) struct Delivery {
     pub(crate) documents: usize,
     pub(crate) concurrency: usize,
+    /// How the input is compressed.
+    pub(crate) packing: Option<Packing>,
 }
 
 impl Case for Delivery {
     fn name(&self) -> String {
-        format!("json-to-api, {} documents, {} in flight", self.documents, self.concurrency)
+        let packed = self.packing.map_or("", Packing::suffix);
+        format!("json-to-api{packed}, {} documents, {} in flight", self.documents, self.concurrency)
     }
 
     fn begin(&self) -> Box<dyn Attempt> {
         let (data, lines) = (DataDir::in_memory(), lines(self.documents));
-        data.put("listing.json", lines.join("\n") + "\n");
+        let text = lines.join("\n") + "\n";
+        match self.packing {
+            None => data.put("listing.json", text),
+            Some(packing) => {
+                data.put(&format!("listing.json{}", packing.suffix()), packing.pack(text.as_bytes()));
+            }
+        }
         let attempts = Mutex::new(HashMap::new());
         let api = Recorder::with("api-7d4f", move |_, post| answer(post, &mut attempts.lock().unwrap()));
         Box::new(Delivering { data, lines, api, concurrency: self.concurrency })

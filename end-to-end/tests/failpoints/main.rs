@@ -13,8 +13,9 @@ mod trial;
 use std::thread;
 
 use campaign::{kill_at_some, try_all};
-use conversion::{CSV_TO_JSON, TEXT_TO_CSV};
+use conversion::{CSV_TO_JSON, PACKED, TEXT_TO_CSV};
 use delivery::Delivery;
+use end_to_end::Packing;
 use leftovers::Leftovers;
 use listing::Listing;
 use trial::Case;
@@ -42,14 +43,16 @@ fn killed_once_or_twice_at_any_point_no_program_loses_or_doubles_anything() {
     if !has_points() {
         return;
     }
-    let cases: [&dyn Case; 7] = [
+    let cases: [&dyn Case; 9] = [
         &Listing { one_waits: false },
         &Listing { one_waits: true },
         &TEXT_TO_CSV,
         &CSV_TO_JSON,
+        &PACKED,
         &Leftovers,
-        &Delivery { documents: 12, concurrency: 1 },
-        &Delivery { documents: 12, concurrency: 8 },
+        &Delivery { documents: 12, concurrency: 1, packing: None },
+        &Delivery { documents: 12, concurrency: 8, packing: None },
+        &Delivery { documents: 12, concurrency: 8, packing: Some(Packing::Gzip) },
     ];
     end_to_end::program("api");
     let mut random = random();
@@ -66,6 +69,7 @@ fn after_a_kill_no_more_is_sent_twice_than_was_in_flight_and_a_thousand() {
     if !has_points() {
         return;
     }
-    let case = Delivery { documents: 3_000, concurrency: 64 };
-    kill_at_some(&case, 12, random());
+    for packing in [None, Some(Packing::Zstd)] {
+        kill_at_some(&Delivery { documents: 3_000, concurrency: 64, packing }, 12, random());
+    }
 }

@@ -11,6 +11,9 @@ use service::settings::{self, AdminArgs, LogArgs};
 use traces::TraceArgs;
 
 const DATA_DIR: &str = "/data";
+/// Text that says anything stays below 200, whatever packs it; the same line again and again comes to 300 with gzip. No
+/// gzip file reaches 1,032, so that more would stop none.
+const MAX_RATIO: u32 = 1_000;
 
 /// The settings of a stage.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +41,19 @@ pub struct StageArgs {
     #[arg(long, env, default_value = "5s", value_name = "DURATION", value_parser = settings::duration)]
     pub settle: Duration,
 
+    /// How many times its size a compressed file (`.gz`, `.zst`) may unpack to: one that does to more is rejected
+    #[arg(long, env, default_value_t = MAX_RATIO, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_ratio: u32,
+
+    /// Keep files that are done with in this directory of the same volume, within the shared one if it is relative, instead
+    /// of deleting them
+    #[arg(long, env, value_name = "DIRECTORY")]
+    pub archive: Option<PathBuf>,
+
+    /// Delete this stage's files from the archive when they are older, such as `7d` [default: never]
+    #[arg(long, env, value_name = "DURATION", value_parser = age, requires = "archive")]
+    pub archive_keep: Option<Duration>,
+
     /// The admin port
     #[command(flatten)]
     pub admin: AdminArgs,
@@ -57,6 +73,12 @@ fn interval(text: &str) -> Result<Duration, String> {
     if interval < Duration::from_millis(1) { Err("it must be 1ms or more".to_owned()) } else { Ok(interval) }
 }
 
+/// Nothing would be kept for no time.
+fn age(text: &str) -> Result<Duration, String> {
+    let age = settings::duration(text)?;
+    if age.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(age) }
+}
+
 impl Default for StageArgs {
     /// What clap makes of an empty command line and environment.
     fn default() -> Self {
@@ -66,6 +88,9 @@ impl Default for StageArgs {
             once: false,
             rescan_interval: Duration::from_secs(2),
             settle: Duration::from_secs(5),
+            max_ratio: MAX_RATIO,
+            archive: None,
+            archive_keep: None,
             admin: AdminArgs::default(),
             log: LogArgs::default(),
             trace: TraceArgs::default(),

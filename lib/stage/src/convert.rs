@@ -36,7 +36,7 @@ impl<C: Convert + Send + 'static> Converter<C> {
 
 impl<C: Convert + Send + 'static> Process for Converter<C> {
     fn process(&mut self, batch: &mut Batch, turn: &Turn<'_>) -> Result<Outcome, ProcessError> {
-        let mut input = turn.reader(&batch.input);
+        let mut input = turn.input(batch)?;
         let mut rejects = ToFiles(&mut batch.rejected);
         Ok(Outcome::Done((self.convert)(&mut input, &mut batch.output, &mut rejects)?))
     }

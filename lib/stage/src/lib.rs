@@ -7,13 +7,15 @@
 //! The scan is the truth; events of the file system only wake it early, and spare it some reading.
 //!
 //! Layout: `args.rs` settings; `worker.rs` the loop; `watch.rs` what
-//! wakes it; `process.rs` what a stage brings; `turn.rs` what it may ask meanwhile; `convert.rs` the two converters' share
-//! of it; `metrics.rs`, `oldest.rs`, `free.rs` what is measured;
+//! wakes it; `process.rs` what a stage brings; `turn.rs` what it may ask meanwhile; `input.rs` what it reads, unpacked by
+//! `decode.rs`; `convert.rs` the two converters' share of it; `metrics.rs`, `oldest.rs`, `free.rs` what is measured;
 //! `trace.rs` the spans.
 
 mod args;
 mod convert;
+mod decode;
 mod free;
+mod input;
 mod metrics;
 mod oldest;
 mod process;
@@ -34,8 +36,10 @@ use volume::Volume;
 
 pub use args::{Config, NoOptions, StageArgs};
 pub use convert::{Converter, ToFiles};
+pub use decode::Undecodable;
+pub use input::Input;
 pub use process::{Outcome, Process, ProcessError};
-pub use turn::{Turn, TurnReader};
+pub use turn::Turn;
 pub use volume::Spec;
 
 use crate::metrics::Metrics;
@@ -80,6 +84,9 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let spec = Spec { stem: args.stem, ..spec };
     let volume = Volume::open(&args.data_dir)?;
+    if let Some(archive) = &args.archive {
+        volume.archive_inputs(archive, args.archive_keep)?;
+    }
     for fallback in volume.fallbacks() {
         warn!(directory = %args.data_dir.display(), "the volume lacks something: {fallback}");
     }

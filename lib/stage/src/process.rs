@@ -6,6 +6,7 @@ use std::time::Instant;
 use records::Counts;
 use volume::Batch;
 
+use crate::decode::Undecodable;
 use crate::turn::Turn;
 
 /// What a stage does with a batch.
@@ -41,6 +42,10 @@ pub enum ProcessError {
     /// The input could not be read.
     #[error("failed to read the input")]
     Input(#[source] io::Error),
+    /// The input is compressed, and cannot be unpacked to its end. It is refused as a whole: the process has handed on
+    /// nothing of it.
+    #[error(transparent)]
+    Undecodable(Undecodable),
     /// The process itself failed, or found its own state wrong.
     #[error("{0}")]
     Failed(String),
@@ -71,10 +76,15 @@ impl ProcessError {
 }
 
 impl From<io::Error> for ProcessError {
-    /// Finds what the volume's writers and the turn's reader wrapped; whatever else comes from a reader.
+    /// Finds what the volume's writers and the input's reader wrapped; whatever else comes from a reader.
     fn from(error: io::Error) -> Self {
         volume::Error::unwrap_io(error).map_or_else(
-            |error| error.downcast::<ProcessError>().unwrap_or_else(ProcessError::Input),
+            |error| {
+                let of_decoder = |error: io::Error| {
+                    error.downcast().map_or_else(ProcessError::Input, ProcessError::Undecodable)
+                };
+                error.downcast::<ProcessError>().unwrap_or_else(of_decoder)
+            },
             ProcessError::Volume,
         )
     }
@@ -88,6 +98,8 @@ mod tests {
     fn errors_are_told_apart_by_their_origin() {
         assert!(matches!(ProcessError::from(ProcessError::released()), ProcessError::Released));
         assert!(matches!(ProcessError::from(io::Error::other("read")), ProcessError::Input(_)));
+        let cut_off = io::Error::other(Undecodable::CutOff);
+        assert!(matches!(ProcessError::from(cut_off), ProcessError::Undecodable(Undecodable::CutOff)));
     }
 
     #[test]

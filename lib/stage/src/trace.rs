@@ -40,7 +40,7 @@ pub(crate) fn end(span: &BatchSpan, outcome: Result<&'static str, &ProcessError>
         Err(error) => {
             let kind = match error {
                 ProcessError::Volume(_) => "volume",
-                ProcessError::Input(_) => "input",
+                ProcessError::Input(_) | ProcessError::Undecodable(_) => "input",
                 ProcessError::Failed(_) | ProcessError::Released => "process",
             };
             let first: &(dyn Error + 'static) = error;

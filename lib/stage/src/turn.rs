@@ -1,12 +1,12 @@
 //! What a process may ask and tell while it has a batch in hand.
 
-use std::io::{self, Read};
 use std::time::Instant;
 
 use service::{Health, Shutdown};
 use traces::BatchSpan;
-use volume::Scanner;
+use volume::{Batch, Scanner};
 
+use crate::input::{Heartbeat, Input};
 use crate::process::ProcessError;
 
 /// A process's turn at a batch: liveness, shutdown, and who else waits.
@@ -19,6 +19,8 @@ pub struct Turn<'a> {
     pub(crate) span: Option<&'a BatchSpan>,
     /// The other work of this stage.
     pub(crate) scanner: &'a Scanner,
+    /// How many times its size a compressed file may unpack to.
+    pub(crate) max_ratio: u32,
 }
 
 impl Turn<'_> {
@@ -37,25 +39,12 @@ impl Turn<'_> {
         self.scanner.others_wait()
     }
 
-    /// Makes each read of `input` a heartbeat, and fails it once the program must let go of the batch.
-    pub fn reader<R: Read>(&self, input: R) -> TurnReader<R> {
-        TurnReader { health: self.health.clone(), shutdown: self.shutdown.clone(), input }
-    }
-}
-
-/// See [`Turn::reader`]. Its errors are a [`ProcessError`]'s.
-pub struct TurnReader<R> {
-    health: Health,
-    shutdown: Shutdown,
-    input: R,
-}
-
-impl<R: Read> Read for TurnReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.shutdown.grace_is_over() {
-            return Err(ProcessError::released());
-        }
-        self.health.heartbeat(Instant::now());
-        self.input.read(buffer)
+    /// Opens the batch's input at its start, unpacked where it is compressed.
+    ///
+    /// # Errors
+    /// The system refuses another descriptor, or memory to unpack it with.
+    pub fn input(&self, batch: &Batch) -> Result<Input, ProcessError> {
+        let heartbeat = Heartbeat { health: self.health.clone(), shutdown: self.shutdown.clone() };
+        Ok(Input::open(batch, self.max_ratio, heartbeat)?)
     }
 }

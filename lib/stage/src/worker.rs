@@ -3,12 +3,14 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use records::Counts;
 use service::{Context, Interrupted};
 use traces::{BatchSpan, Traces};
 use tracing::{error, info, warn};
 use volume::{Batch, Claim, Commit, Committed, Next, Scanner, Spec, Taken, Volume};
 
 use crate::args::StageArgs;
+use crate::decode::Undecodable;
 use crate::metrics::{Bytes, Metrics};
 use crate::process::{Outcome, Process, ProcessError};
 use crate::turn::Turn;
@@ -27,6 +29,7 @@ pub(crate) struct Worker<P> {
     spec: Spec,
     once: bool,
     rescan: Duration,
+    max_ratio: u32,
     scanner: Scanner,
     process: P,
     /// Ends a sleep: a file may have come, or the program is to stop.
@@ -74,6 +77,7 @@ impl<P: Process> Worker<P> {
             spec,
             once: args.once,
             rescan: args.rescan_interval,
+            max_ratio: args.max_ratio,
             scanner,
             process,
             woken,
@@ -227,13 +231,15 @@ impl<P: Process> Worker<P> {
         span: Option<&BatchSpan>,
     ) -> Result<&'static str, ProcessError> {
         let Context { health, shutdown, .. } = &self.context;
-        let turn = Turn { health, shutdown, span, scanner: &self.scanner };
-        let counts = match self.process.process(&mut batch, &turn) {
-            Ok(Outcome::Done(counts)) => counts,
+        let turn = Turn { health, shutdown, span, scanner: &self.scanner, max_ratio: self.max_ratio };
+        let (counts, refused) = match self.process.process(&mut batch, &turn) {
+            Ok(Outcome::Done(counts)) => (counts, None),
             Ok(Outcome::Resting { until }) => {
                 self.rest(batch, until);
                 return Ok("resting");
             }
+            // Nobody knows how many records it holds.
+            Err(ProcessError::Undecodable(why)) => (Counts { ok: 0, rejected: 1 }, Some(why)),
             Err(error) => return Err(let_go(batch, error)),
         };
         let mut done = BatchDone {
@@ -246,12 +252,13 @@ impl<P: Process> Worker<P> {
         };
         if let Some(span) = span {
             span.records(counts.ok, counts.rejected);
-            if self.spec.output.is_some() {
+            if self.spec.output.is_some() && refused.is_none() {
                 trace::hand_on(span, &mut batch);
             }
         }
-        let (id, bytes) = (batch.id(), Bytes { input: batch.input_len(), output: batch.output.written() });
-        match batch.commit()? {
+        let output = if refused.is_some() { 0 } else { batch.output.written() };
+        let (id, bytes) = (batch.id(), Bytes { input: batch.input_len(), output });
+        match commit(batch, refused.as_ref())? {
             Commit::Done(committed) => done.to = committed.publish()?.name,
             Commit::Changed(claim) => {
                 self.scanner.defer(claim);
@@ -264,6 +271,9 @@ impl<P: Process> Worker<P> {
         done.elapsed = start.elapsed();
         self.metrics.batch(counts, bytes, done.elapsed);
         let BatchDone { from, to, ok, rejected, elapsed, .. } = &done;
+        if let Some(why) = refused {
+            warn!(batch = id, file = from, "it lies in rejected/ as it came: {why}");
+        }
         info!(batch = id, file = from, published = to, ok, rejected, ?elapsed, "batch done");
         if let Some(observer) = &self.observer {
             // Whoever listened is gone: nobody wants to know.
@@ -285,6 +295,14 @@ impl<P: Process> Worker<P> {
         }
         self.scanner.rest(batch.rest(), until);
         self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
+    }
+}
+
+/// Commits a batch; one whose input is refused as a whole goes into `rejected/`.
+fn commit(batch: Batch, refused: Option<&Undecodable>) -> Result<Commit, volume::Error> {
+    match refused {
+        None => batch.commit(),
+        Some(why) => batch.refuse(&why.to_string()),
     }
 }
 

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use crate::claim::Claim;
-use crate::claim_directory::{INPUT, OUTPUT};
+use crate::claim_directory::OUTPUT;
 use crate::committed::Committed;
 use crate::complete::{Fingerprint, Look};
+use crate::compression::Compression;
 use crate::error::{Context, Error};
 use crate::fs;
 use crate::journal::{self, Journal, JournalReader};
@@ -18,7 +19,7 @@ use crate::rejected::RejectFiles;
 /// One batch in hand.
 #[derive(Debug)]
 pub struct Batch {
-    /// What is to be read, at its start.
+    /// What is to be read, at its start, as it lies on the volume: see [`compression`](Self::compression).
     pub input: File,
     /// What comes of it.
     pub output: Output,
@@ -47,7 +48,7 @@ impl Claim {
         if !std::mem::take(&mut self.is_fresh) {
             self.clear_attempt()?;
         }
-        let path = self.directory.join(INPUT);
+        let path = self.input();
         let input = self.directory.fenced(fs::open(&path).act("open", &path))?;
         // What was judged complete must be what is committed, also where it changes before it is read.
         let fingerprint = match self.judged {
@@ -79,6 +80,11 @@ impl Batch {
     /// What whoever published the input noted of it: see [`Output::note`].
     pub fn note(&self) -> Option<String> {
         note::read(&self.input)
+    }
+
+    /// How the input is compressed.
+    pub fn compression(&self) -> Compression {
+        self.claim.compression
     }
 
     /// What begins the idempotency keys of the batch's documents: 40 to 80 characters of `[0-9a-f.-]`.
@@ -153,6 +159,22 @@ impl Batch {
         }
         Ok(if committed? { Commit::Done(Committed { claim }) } else { Commit::Changed(claim) })
     }
+
+    /// Refuses the input as a whole, whatever was made of it: it goes into `rejected/` as it stands, with the reason beside
+    /// it. Looks first whether it is still what was read.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn refuse(self, reason: &str) -> Result<Commit, Error> {
+        let Batch { input: _, output, rejected, mut claim, fingerprint, .. } = self;
+        // They may write what they hold: that must go, too.
+        drop((output, rejected));
+        let refused = refuse(&mut claim, reason, fingerprint);
+        if !matches!(refused, Ok(true)) {
+            let _ = claim.clear_attempt();
+        }
+        Ok(if refused? { Commit::Done(Committed { claim }) } else { Commit::Changed(claim) })
+    }
 }
 
 /// Returns whether the input is still what was read: nothing is committed else.
@@ -164,13 +186,8 @@ fn commit(
 ) -> Result<bool, Error> {
     let has_rejected = claim.directory.fenced(rejected.name(claim))?;
     claim.directory.fenced(output.finish())?;
-    match claim.look_at_input()? {
-        Look::Written(now) | Look::Unknown(now) if now == fingerprint => {}
-        Look::Gone => {
-            claim.still_ours()?;
-            return Err(io::Error::from(io::ErrorKind::NotFound)).act("find", &claim.directory.join(INPUT));
-        }
-        _ => return Ok(false),
+    if !is_unchanged(claim, fingerprint)? {
+        return Ok(false);
     }
     if has_rejected || claim.was_cleared {
         // The commit must not outlive a power cut that undoes what it rests on.
@@ -178,4 +195,28 @@ fn commit(
     }
     claim.commit()?;
     Ok(true)
+}
+
+/// The same where the input is refused.
+fn refuse(claim: &mut Claim, reason: &str, fingerprint: Fingerprint) -> Result<bool, Error> {
+    claim.clear_attempt()?;
+    claim.directory.fenced(RejectFiles::new(claim).name_reason(claim, reason))?;
+    if !is_unchanged(claim, fingerprint)? {
+        return Ok(false);
+    }
+    // A power cut must not keep the refusal and undo what it rests on.
+    claim.sync()?;
+    claim.refuse()?;
+    Ok(true)
+}
+
+fn is_unchanged(claim: &Claim, fingerprint: Fingerprint) -> Result<bool, Error> {
+    match claim.look_at_input()? {
+        Look::Written(now) | Look::Unknown(now) => Ok(now == fingerprint),
+        Look::Gone => {
+            claim.still_ours()?;
+            Err(io::Error::from(io::ErrorKind::NotFound)).act("find", &claim.input())
+        }
+        Look::BeingWritten | Look::Unfit(_) => Ok(false),
+    }
 }

@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::Spec;
 use crate::claim_directory::{ClaimDirectory, INPUT, JOURNAL, LOCK, OUTPUT};
 use crate::complete::{self, Fingerprint, Look};
+use crate::compression::Compression;
 use crate::error::{Context, Error};
 use crate::fs::{self, NewFile};
 use crate::links;
@@ -31,6 +32,8 @@ pub struct Claim {
     pub(crate) source: Option<String>,
     /// When this process first saw the input: under its public name, or when it took the claim over.
     pub(crate) seen: Instant,
+    /// How the input is compressed.
+    pub(crate) compression: Compression,
     /// The content that was judged complete.
     pub(crate) judged: Option<Fingerprint>,
     /// An earlier attempt's files were deleted, and that is not durable yet.
@@ -61,6 +64,7 @@ impl Claim {
             directory,
             source: None,
             seen: Instant::now(),
+            compression: Compression::None,
             judged: None,
             was_cleared: false,
             is_fresh: false,
@@ -87,11 +91,12 @@ impl Claim {
     /// Claims a public file, into an empty claim.
     pub(crate) fn take(mut self, format: Format, name: &PublicName) -> Result<Take, Error> {
         let source = format.file_name(name);
-        let (from, to) = (self.volume.root().join(&source), self.directory.join(INPUT));
+        let (from, to) = (self.volume.root().join(&source), self.directory.join(name.compression.input()));
         match self.volume.renaming(format, name, || publish::rename(&from, &to)) {
             Ok(()) => {
                 fs::sync_directory(self.volume.root()).act("sync directory", self.volume.root())?;
                 self.source = Some(source);
+                self.compression = name.compression;
                 self.is_fresh = true;
                 Ok(Take::Taken(self))
             }
@@ -117,6 +122,13 @@ impl Claim {
         self.sync()
     }
 
+    /// Refuses the input as it stands: from then on the batch is done. What tells why is durable. Where a power cut undoes
+    /// it, it is refused again, under the same name: what is made durable is that it lies in `rejected/`.
+    pub(crate) fn refuse(&self) -> Result<(), Error> {
+        let (input, refused) = (self.input(), self.directory.join(self.compression.rejected()));
+        self.directory.fenced(publish::rename(&input, &refused).act("refuse", &input))
+    }
+
     /// The id of the batch, and how many owners it has had.
     pub fn id(&self) -> String {
         self.name.to_string()
@@ -127,8 +139,13 @@ impl Claim {
         format!("{file}.{}", self.name.generation)
     }
 
+    /// Where the input lies.
+    pub(crate) fn input(&self) -> PathBuf {
+        self.directory.join(self.compression.input())
+    }
+
     pub(crate) fn look_at_input(&self) -> Result<Look, Error> {
-        let path = self.directory.join(INPUT);
+        let path = self.input();
         let looked = match self.spec.takes() {
             Some(format) => links::look(&self.volume, &path, format),
             None => complete::look(&path, self.volume.has_leases()),
@@ -165,14 +182,14 @@ impl Claim {
             self.sync()?;
         }
         let Some(format) = self.spec.takes() else { return Ok(()) };
-        let (from, root) = (self.directory.join(INPUT), self.volume.root());
+        let (from, root) = (self.input(), self.volume.root());
         let source = self.source.as_deref().filter(|_| self.volume.can_rename_without_replacing());
         let back = source.and_then(|source| {
             let (name, to) = (format.parse(source.as_ref())?, root.join(source));
             Some(self.volume.renaming(format, &name, || self.volume.rename_no_replace(&from, &to)))
         });
         if !matches!(back, Some(Ok(()))) {
-            let own = PublicName::of(self.name.batch);
+            let own = PublicName::of(self.name.batch).compressed(self.compression);
             let to = root.join(format.file_name(&own));
             let moved = self.volume.renaming(format, &own, || publish::rename(&from, &to));
             self.directory.fenced(moved.act("put back", &to))?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, Error};
 use crate::{fs, publish};
 
-/// The input, under the name that it has in a claim.
+/// The input, under the name that it has in a claim; [`Compression::input`](crate::Compression) where it is compressed.
 pub(crate) const INPUT: &str = "input";
 /// The finished output: its name is the commit.
 pub(crate) const OUTPUT: &str = "output";
@@ -22,6 +22,11 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) const LOCK: &str = "lock";
 /// The end of the name of a file that never counts: what it was to hold is not durable.
 pub(crate) const UNFINISHED: &str = ".new";
+
+/// Which of these a file is: without generation, number and compression.
+pub(crate) fn kind(file: &str) -> &str {
+    file.split(['.', '-']).next().unwrap_or_default()
+}
 
 /// A claim's directory, by the path that it had when it became ours.
 #[derive(Debug, Clone)]
@@ -104,7 +109,7 @@ impl ClaimDirectory {
         }
         let mut any = false;
         for file in files {
-            let kind = file.split('.').next().unwrap_or_default();
+            let kind = kind(&file);
             if left.contains(&kind) && (!keep.contains(&kind) || file.ends_with(UNFINISHED)) {
                 self.unlink(&file)?;
                 any = true;

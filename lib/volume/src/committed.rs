@@ -3,7 +3,8 @@
 use std::io::Read as _;
 
 use crate::claim::Claim;
-use crate::claim_directory::{INPUT, OUTPUT, REASONS, REJECTED};
+use crate::claim_directory::OUTPUT;
+use crate::compression::Compression;
 use crate::error::{Context, Error};
 use crate::links::{self, Standing};
 use crate::names::PublicName;
@@ -23,15 +24,14 @@ pub struct Published {
 }
 
 impl Committed {
-    /// Deletes the input, publishes what was rejected and then the output, and removes the claim.
+    /// Deletes the input or archives it, publishes what was rejected and then the output, and removes the claim.
     ///
     /// # Errors
     /// The claim stays as far as it came, and whoever takes it over carries on.
     pub fn publish(self) -> Result<Published, Error> {
         let claim = self.claim;
         // Durable before the output gets its name: an input that came back would be converted twice.
-        if claim.directory.has(INPUT)? {
-            claim.directory.unlink(INPUT)?;
+        if put_away_input(&claim)? {
             claim.directory.sync()?;
         }
         let has_rejected = publish_rejected(&claim)?;
@@ -51,14 +51,34 @@ impl Committed {
     }
 }
 
+/// Deletes the input, or archives it; returns whether it was still there.
+fn put_away_input(claim: &Claim) -> Result<bool, Error> {
+    let input = claim.compression.input();
+    let Some((archive, format)) = claim.volume.archive().zip(claim.spec.takes()) else {
+        let is_there = claim.directory.has(input)?;
+        if is_there {
+            claim.directory.unlink(input)?;
+        }
+        return Ok(is_there);
+    };
+    // Either may be wrong on a network file system, and what is not seen is deleted in the end.
+    let is_there = claim.directory.has(input)? || claim.directory.files()?.iter().any(|file| file == input);
+    if is_there {
+        archive.take(claim, format)?;
+    }
+    Ok(is_there)
+}
+
 /// Durable before the output gets its name: without output the claim counts as done. Returns whether there is any.
 fn publish_rejected(claim: &Claim) -> Result<bool, Error> {
     // What begins the chain refuses lines of what it makes.
     let Some(format) = claim.spec.takes().or(claim.spec.gives()) else { return Ok(false) };
-    let name = format.file_name(&PublicName::of(claim.name.batch));
+    // Lines are as they are once a file is unpacked; one that was refused is as it came.
+    let compression = if is_refused(claim)? { claim.compression } else { Compression::None };
+    let name = format.file_name(&PublicName::of(claim.name.batch).compressed(compression));
     let mut published = None;
     // The reasons first: who sees the file finds them beside it.
-    for (file, name) in [(REASONS, format!("{name}.reasons")), (REJECTED, name)] {
+    for (file, name) in [(compression.reasons(), format!("{name}.reasons")), (compression.rejected(), name)] {
         if claim.directory.has(file)? {
             let directory = claim.volume.rejected()?;
             let (from, to) = (claim.directory.join(file), directory.join(name));
@@ -75,6 +95,13 @@ fn publish_rejected(claim: &Claim) -> Result<bool, Error> {
         fs::sync_directory(directory).act("sync directory", directory)?;
     }
     Ok(published.is_some())
+}
+
+/// Whether a compressed input was refused as it stands, and of that something is still in the claim.
+fn is_refused(claim: &Claim) -> Result<bool, Error> {
+    let (compression, directory) = (claim.compression, &claim.directory);
+    Ok(compression != Compression::None
+        && (directory.has(compression.rejected())? || directory.has(compression.reasons())?))
 }
 
 fn publish_output(claim: &Claim) -> Result<Option<String>, Error> {

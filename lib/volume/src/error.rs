@@ -96,6 +96,26 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// Inputs cannot be kept there.
+    #[error("archive `{path}` (--archive) cannot {act}")]
+    UnfitArchive {
+        /// The directory asked for.
+        path: PathBuf,
+        /// What it cannot do.
+        act: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Inputs that are kept there would be taken for what it holds otherwise.
+    #[error(
+        "archive `{path}` (--archive) is a data directory, or of one's `rejected` or `.pipe`: \
+         a stage would take for its own what is kept there"
+    )]
+    ScannedArchive {
+        /// The directory asked for.
+        path: PathBuf,
+    },
     /// It is something else than a directory.
     #[error("data directory `{path}` (--data-dir) is not a directory")]
     NotADirectory {

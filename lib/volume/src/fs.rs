@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, RenameFlags, Statx, StatxFlags};
+use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, RenameFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::failpoint::failpoint;
@@ -224,6 +224,17 @@ pub(crate) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
         }
         Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
     })
+}
+
+/// Tells whether files can be moved from one directory into another, as far as that can be told without any: the kernel
+/// refuses to rename between mounts before it looks for the file.
+pub(crate) fn can_move_between(from: &Path, to: &Path) -> io::Result<()> {
+    rustix::fs::access(to, Access::WRITE_OK | Access::EXEC_OK)?;
+    let name = format!(".nothing-{}", uuid::Uuid::now_v7());
+    match fs::rename(from.join(&name), to.join(&name)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// Returns whether the file system said that it cannot do this at all. Some cannot rename without replacing, and say so

@@ -23,9 +23,10 @@
 //! - `take_over.rs`: how a claim without an owner gets a new one
 //! - [`Batch`] (`batch.rs`): a claim at work: input, output, rejected lines, journal
 //! - [`Committed`] (`committed.rs`): what is left to do after the commit
+//! - `archive.rs`: where inputs are kept that are done with
 //! - `kept_names.rs`: events, which spare most looks at the data directory
 //! - `complete.rs`: whether a file's writer is done
-//! - `names.rs`, `publish.rs`: public names, and moving a file to one
+//! - `names.rs`, [`Compression`] (`compression.rs`), `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
 //! - `links.rs`: a file that a power cut left under two names
 //! - `note.rs`: what a stage tells the next of a file, for traces
@@ -33,11 +34,13 @@
 //! - `failpoint.rs`: where tests end a process, in debug builds alone
 //! - `power_cut.rs`: tests that cut the power, on a model of what a disk keeps
 
+mod archive;
 mod batch;
 mod claim;
 mod claim_directory;
 mod committed;
 mod complete;
+mod compression;
 mod draft;
 mod error;
 mod failpoint;
@@ -61,6 +64,7 @@ mod volume;
 pub use batch::{Batch, Commit};
 pub use claim::Claim;
 pub use committed::{Committed, Published};
+pub use compression::Compression;
 pub use draft::{Draft, Recovered};
 pub use error::{Error, OpenError};
 pub use failpoint::failpoint;

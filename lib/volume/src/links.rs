@@ -11,7 +11,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::claim_directory::{ClaimDirectory, INPUT, OUTPUT};
+use crate::claim_directory::{self, ClaimDirectory, INPUT, OUTPUT};
 use crate::complete::{self, Look};
 use crate::error::{Context, Error};
 use crate::fs;
@@ -133,9 +133,9 @@ fn names(
             let Some(name) = ClaimName::parse(&claim) else { continue };
             let directory = ClaimDirectory::new(claims.join(claim));
             for file in directory.files().unwrap_or_default() {
-                match file.split('.').next() {
-                    Some(OUTPUT) => add(Rank::Output, directory.join(&file)),
-                    Some(INPUT) => add(Rank::Input(name.batch), directory.join(&file)),
+                match claim_directory::kind(&file) {
+                    OUTPUT => add(Rank::Output, directory.join(&file)),
+                    INPUT => add(Rank::Input(name.batch), directory.join(&file)),
                     _ => {}
                 }
             }

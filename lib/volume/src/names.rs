@@ -1,7 +1,8 @@
 //! Names on the volume: the public ones that people see, and those of claims.
 //!
 //! A public file is `<stem>.<ext>` or `<stem>-<id>.<ext>`, an id being 1 to 64 characters of
-//! `[A-Za-z0-9_-]`. The plain name is taken first, then ids in byte order. A stem has no `-`, so that no name is of two.
+//! `[A-Za-z0-9_-]`, with `.gz` or `.zst` behind it where it is compressed. The plain name is taken first, then ids in byte
+//! order; of names that differ in nothing else, the one that is not compressed. A stem has no `-`, so that no name is of two.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use crate::Spec;
+use crate::compression::Compression;
 
 /// The stem of a stage that was given none.
 pub const DEFAULT_STEM: &str = "listing";
@@ -42,14 +44,28 @@ pub fn stem(text: &str) -> Result<&'static str, StemError> {
     Ok(Box::leak(text.into()))
 }
 
-/// The id in a public name; the plain name has none and sorts first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct PublicName(pub(crate) Option<String>);
+/// What tells a public name from others of its format; ordered as files are taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PublicName {
+    /// The plain name has none and sorts first.
+    pub(crate) id: Option<String>,
+    pub(crate) compression: Compression,
+}
 
 impl PublicName {
+    /// The name that has this id, of a file that is not compressed.
+    pub(crate) fn with_id(id: impl Into<String>) -> Self {
+        PublicName { id: Some(id.into()), compression: Compression::None }
+    }
+
     /// The name that is the batch's own.
     pub(crate) fn of(batch: Uuid) -> Self {
-        PublicName(Some(batch.to_string()))
+        PublicName::with_id(batch.to_string())
+    }
+
+    /// The same for a file that is compressed so.
+    pub(crate) fn compressed(self, compression: Compression) -> Self {
+        PublicName { compression, ..self }
     }
 }
 
@@ -82,13 +98,14 @@ impl Spec {
 impl Format {
     /// Reads a name; `None` where it is none of this format's.
     pub(crate) fn parse(self, name: &OsStr) -> Option<PublicName> {
-        let rest = name.to_str()?.strip_prefix(self.stem)?.strip_suffix(self.extension)?.strip_suffix('.')?;
+        let (name, compression) = Compression::split(name.to_str()?);
+        let rest = name.strip_prefix(self.stem)?.strip_suffix(self.extension)?.strip_suffix('.')?;
         if rest.is_empty() {
-            return Some(PublicName(None));
+            return Some(PublicName { id: None, compression });
         }
         let id = rest.strip_prefix('-')?;
         let fits = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|b| ALPHABET.contains(&b));
-        fits.then(|| PublicName(Some(id.to_owned())))
+        fits.then(|| PublicName::with_id(id).compressed(compression))
     }
 
     /// Whether a directory of claims is that of a stage of this stem.
@@ -106,10 +123,10 @@ impl Format {
 
     /// Returns the file's name.
     pub(crate) fn file_name(self, name: &PublicName) -> String {
-        let Format { stem, extension } = self;
-        match &name.0 {
-            None => format!("{stem}.{extension}"),
-            Some(id) => format!("{stem}-{id}.{extension}"),
+        let (Format { stem, extension }, end) = (self, name.compression.suffix());
+        match &name.id {
+            None => format!("{stem}.{extension}{end}"),
+            Some(id) => format!("{stem}-{id}.{extension}{end}"),
         }
     }
 }
@@ -150,8 +167,7 @@ impl ClaimName {
 
     /// How long ago the batch was first claimed; unknown where the clock has been set back.
     pub(crate) fn age(self) -> Option<Duration> {
-        let (seconds, nanoseconds) = self.batch.get_timestamp()?.to_unix();
-        SystemTime::now().duration_since(UNIX_EPOCH + Duration::new(seconds, nanoseconds)).ok()
+        age(self.batch)
     }
 
     pub(crate) fn next(self) -> Self {
@@ -166,6 +182,12 @@ impl ClaimName {
     }
 }
 
+/// How long ago a batch was first claimed, by the clock of whoever did; unknown where that is ahead.
+pub(crate) fn age(batch: Uuid) -> Option<Duration> {
+    let (seconds, nanoseconds) = batch.get_timestamp()?.to_unix();
+    SystemTime::now().duration_since(UNIX_EPOCH + Duration::new(seconds, nanoseconds)).ok()
+}
+
 impl fmt::Display for ClaimName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.batch, self.generation)
@@ -178,14 +200,16 @@ mod tests {
 
     use super::*;
 
+    const FORMAT: Format = Format { stem: "listing", extension: "txt" };
+
     fn parse(name: &str) -> Option<PublicName> {
-        Format { stem: "listing", extension: "txt" }.parse(OsStr::new(name))
+        FORMAT.parse(OsStr::new(name))
     }
 
     #[test]
     fn only_plain_names_and_names_with_an_id_are_public() {
-        assert_eq!(parse("listing.txt"), Some(PublicName(None)));
-        assert_eq!(parse("listing-a_B-9.txt"), Some(PublicName(Some("a_B-9".into()))));
+        assert_eq!(parse("listing.txt"), Some(PublicName::default()));
+        assert_eq!(parse("listing-a_B-9.txt"), Some(PublicName::with_id("a_B-9")));
         let long = "x".repeat(65);
         for other in [
             "listing.csv",
@@ -196,6 +220,12 @@ mod tests {
             "listings.txt",
             "xlisting.txt",
             "listing.txt.tmp",
+            "listing.gz",
+            "listing.txt.GZ",
+            "listing.txtgz",
+            "listing.txt.gz.gz",
+            "listing.txt.gz.zst",
+            "listing.csv.gz",
             "listing-é.txt",
             &format!("listing-{long}.txt"),
         ] {
@@ -223,8 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_name_sorts_before_every_id() {
-        assert!(PublicName(None) < PublicName(Some("-".into())));
+    fn the_plain_name_sorts_before_every_id_and_a_compressed_file_behind_its_namesake() {
+        let names = ["listing.txt", "listing.txt.gz", "listing.txt.zst", "listing--.txt", "listing--.txt.gz"];
+        let parsed = names.map(|name| parse(name).unwrap());
+        assert!(parsed.is_sorted() && parsed[0] == PublicName::default(), "{parsed:?}");
+        assert_eq!(parsed.map(|name| FORMAT.file_name(&name)), names);
     }
 
     #[test]
@@ -262,19 +295,27 @@ mod tests {
                     return Ok(());
                 };
                 prop_assert!(id > greatest);
-                let name = format!("listing-{id}.txt");
-                prop_assert!(parse(&name).is_some());
+                let next = parse(&format!("listing-{id}.txt"));
+                for end in ["", ".gz", ".zst"] {
+                    let waiting = parse(&format!("listing-{greatest}.txt{end}"));
+                    prop_assert!(waiting.is_some() && next > waiting);
+                }
                 greatest = id;
             }
         }
 
         #[test]
-        fn no_name_is_of_two_stems(stems in prop::array::uniform2("[ab_]{1,3}"), id in "[ab_-]{0,4}") {
+        fn no_name_is_of_two_stems(
+            stems in prop::array::uniform2("[ab_]{1,3}"),
+            id in "[ab_-]{0,4}",
+            compression in prop::sample::select(&Compression::ALL[..]),
+        ) {
             prop_assume!(stems[0] != stems[1]);
             let [first, second] =
                 stems.map(|text| Format { stem: stem(&text).unwrap(), extension: "csv" });
-            let name = first.file_name(&PublicName((!id.is_empty()).then_some(id)));
-            prop_assert!(first.parse(OsStr::new(&name)).is_some());
+            let public = PublicName { id: (!id.is_empty()).then_some(id), compression };
+            let name = first.file_name(&public);
+            prop_assert_eq!(first.parse(OsStr::new(&name)), Some(public));
             prop_assert_eq!(second.parse(OsStr::new(&name)), None);
         }
     }

@@ -85,7 +85,9 @@ fn power_cuts_at_any_time_lose_nothing_and_double_nothing() {
 #[test]
 fn a_power_cut_at_any_call_loses_nothing_whichever_one_change_is_kept_or_lost() {
     for rule in RULES {
-        for script in [Script::whole_way(), Script::own_name(), Script::collected()] {
+        let scripts = [Script::whole_way(), Script::own_name(), Script::collected(), Script::refused()];
+        let archiving = [Script::whole_way().archiving(), Script::own_name().archiving()];
+        for script in scripts.into_iter().chain(archiving) {
             script.cut_everywhere(rule, None).unwrap();
         }
     }
@@ -140,14 +142,17 @@ fn a_rename_must_be_durable_once_either_of_its_directories_is_synced() {
     }
 }
 
-/// One that is converted twice and delivered; what a program's start costs is no part of it.
+/// One that is converted twice and delivered, its inputs deleted or kept; what a program's start costs is no part of it.
 #[test]
 fn a_file_costs_a_sync_more_each_time_it_is_published_where_an_old_name_may_stay() {
+    let syncs = |script: Script, rule| {
+        let run = script.run(rule, None, None).unwrap();
+        run.machine.calls.iter().filter(|call| call.act.starts_with("sync")).count()
+    };
     let costs = RULES.map(|rule| {
-        let [one, two] = [1, 2].map(|files| {
-            let run = Script::all_delivered(files).run(rule, None, None).unwrap();
-            run.machine.calls.iter().filter(|call| call.act.starts_with("sync")).count()
-        });
+        let [one, two] = [1, 2].map(|files| syncs(Script::all_delivered(files), rule));
+        let [kept, both_kept] = [1, 2].map(|files| syncs(Script::all_delivered(files).archiving(), rule));
+        assert_eq!(both_kept - kept, two - one, "an input that is kept costs what one does that is deleted");
         two - one
     });
     assert_eq!(costs, [17, 19]);

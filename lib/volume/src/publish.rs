@@ -67,9 +67,9 @@ pub(crate) fn publish(volume: &Volume, from: &Path, format: Format, batch: Uuid)
 fn next_name(volume: &Volume, format: Format, batch: Uuid, may_be_plain: bool) -> Result<PublicName, Error> {
     let last = volume.last_name(format)?;
     if last.is_none() && may_be_plain {
-        return Ok(PublicName(None));
+        return Ok(PublicName::default());
     }
-    let greatest = last.and_then(|name| name.0);
+    let greatest = last.and_then(|name| name.id);
     let id = id_behind(batch, greatest.as_deref()).unwrap_or_else(|| {
         tracing::warn!(
             greatest,
@@ -77,7 +77,7 @@ fn next_name(volume: &Volume, format: Format, batch: Uuid, may_be_plain: bool) -
         );
         batch.to_string()
     });
-    Ok(PublicName(Some(id)))
+    Ok(PublicName::with_id(id))
 }
 
 #[cfg(test)]

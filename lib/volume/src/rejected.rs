@@ -54,8 +54,7 @@ impl RejectFiles {
     /// # Errors
     /// The volume's error, wrapped: see [`Error::unwrap_io`].
     pub fn start(&mut self, line: u64, reason: &str) -> io::Result<()> {
-        // A reason is one line, whatever it quotes.
-        let reason = reason.replace(|c: char| c.is_control(), " ");
+        let reason = one_line(reason);
         self.reasons.add(line, &reason, self.rejected.max(LEAST_ROOM))
     }
 
@@ -76,6 +75,14 @@ impl RejectFiles {
         self.piece(b"\n")
     }
 
+    /// Makes the reason why the input is refused as a whole durable, and gives it its name in the claim.
+    pub(crate) fn name_reason(mut self, claim: &Claim, reason: &str) -> Result<(), Error> {
+        let own = claim.directory.join(&claim.own(REASONS));
+        let reason = one_line(reason);
+        writeln!(self.reasons.output, "{reason}").map_err(|error| Error::of_writer(error, &own))?;
+        name(self.reasons.output, claim, REASONS, claim.compression.reasons())
+    }
+
     /// Makes both files durable and gives them their names in the claim; returns whether there are any.
     pub(crate) fn name(mut self, claim: &Claim) -> Result<bool, Error> {
         if self.rejected == 0 {
@@ -84,13 +91,23 @@ impl RejectFiles {
         let reasons = claim.directory.join(&claim.own(REASONS));
         self.reasons.sum_up().map_err(|error| Error::of_writer(error, &reasons))?;
         for (output, file) in [(self.reasons.output, REASONS), (self.lines, REJECTED)] {
-            let own = claim.directory.join(&claim.own(file));
-            let output = output.into_inner().map_err(|error| Error::of_writer(error.into_error(), &own))?;
-            output.sync()?;
-            publish::rename(&own, &claim.directory.join(file)).act("rename", &own)?;
+            name(output, claim, file, file)?;
         }
         Ok(true)
     }
+}
+
+/// A reason is one line, whatever it quotes.
+fn one_line(reason: &str) -> String {
+    reason.replace(|c: char| c.is_control(), " ")
+}
+
+/// Makes a file of the owner's durable, and gives it its name in the claim.
+fn name(output: BufWriter<Output>, claim: &Claim, file: &str, to: &str) -> Result<(), Error> {
+    let own = claim.directory.join(&claim.own(file));
+    let output = output.into_inner().map_err(|error| Error::of_writer(error.into_error(), &own))?;
+    output.sync()?;
+    publish::rename(&own, &claim.directory.join(to)).act("rename", &own)
 }
 
 impl Reasons {

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use crate::Spec;
 use crate::claim::{Claim, lock_new};
-use crate::claim_directory::{INPUT, LOCK, OUTPUT, REASONS, REJECTED};
+use crate::claim_directory::{LOCK, OUTPUT};
 use crate::committed::Committed;
+use crate::compression::Compression;
 use crate::error::{Context, Error};
 use crate::fs;
 use crate::links::{self, Standing};
@@ -62,29 +63,45 @@ impl Claim {
         Claim::new(volume, spec, next, directory, lock).recover().map(Some)
     }
 
-    fn recover(self) -> Result<TakenOver, Error> {
+    fn recover(mut self) -> Result<TakenOver, Error> {
         let files = self.directory.files()?;
         // Either may be wrong on a network file system, which remembers what was there.
-        let has = |file: &str| Ok(files.iter().any(|found| found == file) || self.directory.has(file)?);
-        if has(OUTPUT)? {
+        let has =
+            |file: &str| Ok::<_, Error>(files.iter().any(|found| found == file) || self.directory.has(file)?);
+        let (input, has_output) = (first(|it| has(it.input()))?, has(OUTPUT)?);
+        // Without input or output it is an input that was refused, or nothing that the protocol leaves; but nothing that was
+        // rejected is ever deleted.
+        let refused = match input {
+            None if !has_output => first(|it| Ok(has(it.rejected())? || has(it.reasons())?))?,
+            _ => None,
+        };
+        let is_committed = has_output || refused.is_some();
+        self.compression = input.or(refused).unwrap_or_default();
+        if is_committed {
             return Ok(TakenOver::Committed(Committed { claim: self }));
         }
-        if has(INPUT)? {
-            let (input, takes) = (self.directory.join(INPUT), self.spec.takes());
-            return match takes.map(|format| links::standing(&self.volume, &input, format)).transpose()? {
-                Some(Standing::Void) => {
-                    self.directory.make_void(INPUT)?;
-                    Ok(TakenOver::Leftover(self))
-                }
-                _ => Ok(TakenOver::Uncommitted(self)),
-            };
+        if input.is_none() {
+            return Ok(TakenOver::Leftover(self));
         }
-        // Never without input or output, by the protocol; but nothing that was rejected is ever deleted.
-        if has(REJECTED)? || has(REASONS)? {
-            return Ok(TakenOver::Committed(Committed { claim: self }));
+        let (input, takes) = (self.input(), self.spec.takes());
+        match takes.map(|format| links::standing(&self.volume, &input, format)).transpose()? {
+            Some(Standing::Void) => {
+                self.directory.make_void(self.compression.input())?;
+                Ok(TakenOver::Leftover(self))
+            }
+            _ => Ok(TakenOver::Uncommitted(self)),
         }
-        Ok(TakenOver::Leftover(self))
     }
+}
+
+/// The first compression of which something is true.
+fn first(is: impl Fn(Compression) -> Result<bool, Error>) -> Result<Option<Compression>, Error> {
+    for compression in Compression::ALL {
+        if is(compression)? {
+            return Ok(Some(compression));
+        }
+    }
+    Ok(None)
 }
 
 /// Locks a claim that may be an orphan; `None` where it is none.

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tracing::warn;
 
 use crate::Spec;
+use crate::archive::Archive;
 use crate::error::{Context, Error, OpenError};
 use crate::kept_names::{Change, KeptNames};
 use crate::names::{Format, PublicName};
@@ -29,6 +31,7 @@ struct Inner {
     /// The claims' directories that are known to be durable.
     durable: Mutex<BTreeSet<PathBuf>>,
     names: OnceLock<KeptNames>,
+    archive: OnceLock<Archive>,
 }
 
 /// What the protocol does otherwise since the volume lacks something.
@@ -66,7 +69,8 @@ impl Volume {
     fn new(data_dir: &Path, abilities: Abilities) -> Self {
         let (root, durable, names) = (data_dir.to_owned(), Mutex::default(), OnceLock::new());
         let no_replace = AtomicBool::new(abilities.no_replace);
-        Volume { inner: Arc::new(Inner { root, abilities, no_replace, durable, names }) }
+        let archive = OnceLock::new();
+        Volume { inner: Arc::new(Inner { root, abilities, no_replace, durable, names, archive }) }
     }
 
     /// A volume that does as if it had no more than these abilities.
@@ -86,6 +90,19 @@ impl Volume {
         limit: impl FnOnce(Abilities) -> Abilities,
     ) -> Result<Volume, OpenError> {
         Ok(Self::new(data_dir, limit(self_test::run(data_dir)?)))
+    }
+
+    /// Has inputs moved into a directory of the same volume from now on, and not deleted, once their batches are done. A
+    /// path that is relative begins at the data directory; what is missing below that is made. `keep`: how old they get,
+    /// before they are deleted there.
+    ///
+    /// # Errors
+    /// Files cannot be moved there, or it is a directory that stages look through.
+    pub fn archive_inputs(&self, directory: &Path, keep: Option<Duration>) -> Result<(), OpenError> {
+        let archive = Archive::open(self.root(), directory, keep)?;
+        // Who says so twice means the first.
+        self.inner.archive.get_or_init(|| archive);
+        Ok(())
     }
 
     /// The data directory.
@@ -178,6 +195,11 @@ impl Volume {
         }
     }
 
+    /// Where inputs are kept.
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        self.inner.archive.get()
+    }
+
     /// Whether only this machine changes the directory, so that what its kernel tells is all that there is to tell.
     pub fn is_local(&self) -> bool {
         self.inner.abilities.file_system.is_local
@@ -265,6 +287,6 @@ pub(crate) fn make_directories(root: &Path, directory: &Path) -> Result<(), Erro
 }
 
 /// Returns whether this is a directory of the volume's own: a link may lead out of it.
-fn is_directory(path: &Path) -> bool {
+pub(crate) fn is_directory(path: &Path) -> bool {
     fs::look(path).is_ok_and(|found| found.is_some_and(|metadata| metadata.is_dir()))
 }

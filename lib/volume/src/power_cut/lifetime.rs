@@ -13,7 +13,8 @@ use super::stages::{Abilities, Program, STAGES};
 use super::survival::Survival;
 
 /// What the lines of a file come to; `d` is refused by drafts alone.
-const FATES: [&str; 10] = [".", "..", ".0.1.2", "0", "2.", ".....", ".1", "..2..2", "d.", ".d0d"];
+const FATES: [&str; 13] =
+    [".", "..", ".0.1.2", "0", "2.", ".....", ".1", "..2..2", "d.", ".d0d", "z.", "0.z", "x."];
 /// So many cuts are tried on one run: the cut is cheap, the run is not.
 const CUTS: usize = 8;
 /// A program makes about as many calls.
@@ -48,6 +49,7 @@ impl Lifetime {
     /// What happens before the first cut.
     pub(super) fn first_run(&mut self, rule: Rule) -> Result<Run, String> {
         let abilities = Abilities::of(self.rng.u8(..4) > 0, self.rng.u8(..4) > 0);
+        let abilities = Abilities { archives: self.rng.bool(), ..abilities };
         let files: Vec<_> = (0..self.rng.usize(1..=3)).map(|_| self.file(0)).collect();
         self.run(&State::new(rule, abilities, &files))
     }

@@ -67,7 +67,8 @@ struct Way {
 
 /// All of them, the short ones first.
 fn ways() -> Vec<Way> {
-    let undisturbed = Script::pairs().into_iter().chain([Script::own_name(), Script::whole_way()]);
+    let own_names = [Script::own_name(), Script::own_name().archiving()];
+    let undisturbed = Script::pairs().into_iter().chain(own_names).chain([Script::whole_way()]);
     let undisturbed = undisturbed.map(|script| Way {
         sites: script.run(Rule::Either, None, None).unwrap().machine.sites,
         lead: |script, left_out| script.cut_everywhere(Rule::Either, Some(left_out)),

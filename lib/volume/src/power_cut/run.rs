@@ -35,7 +35,7 @@ impl State {
         let (mut disk, mut environment) = (Disk::new(rule), Environment::default());
         for (index, file) in files.iter().enumerate() {
             let id = if index == 0 { String::new() } else { format!("-{index}") };
-            let name = format!("listing{id}.txt");
+            let name = format!("listing{id}.txt{}", file.suffix());
             disk.hold((ROOT, name), Some(Content::new(&file.text(0))));
             environment.apply(Event::PutIn(file.clone())).expect("nothing is promised of it yet");
         }
@@ -72,7 +72,7 @@ impl State {
             });
         })?;
         let end = run.end()?;
-        promises::are_kept_in_the_end(&end.disk, &end.environment)?;
+        promises::are_kept_in_the_end(&end.disk, &end.environment, end.abilities.archives)?;
         Ok(run)
     }
 }

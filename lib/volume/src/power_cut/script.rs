@@ -27,6 +27,11 @@ impl Script {
         Script { files: files.collect(), programs, abilities }
     }
 
+    /// The same where inputs are kept.
+    pub(super) fn archiving(self) -> Self {
+        Script { abilities: Abilities { archives: true, ..self.abilities }, ..self }
+    }
+
     /// One file all the way.
     pub(super) fn whole_way() -> Self {
         Script::new(&[".0.1.2"], (0..STAGES.len()).map(Program::Stage).collect())
@@ -54,6 +59,11 @@ impl Script {
         Script::new(&["0."], vec![Program::Stage(0)])
     }
 
+    /// One file that is refused as a whole.
+    pub(super) fn refused() -> Self {
+        Script::new(&["0x."], vec![Program::Stage(0)])
+    }
+
     /// Every program twice: what the first leaves, the second finds.
     pub(super) fn pairs() -> Vec<Self> {
         let refusing = |name: &str, fates| Program::Draft(Some((BatchFile::draft(name, fates), true)));
@@ -70,7 +80,11 @@ impl Script {
             Script::new(&["."], vec![Program::GiveBack(0, None), Program::Stage(0)]),
             Script::new(&["."], vec![Program::GiveBack(0, Some(meanwhile)), Program::Stage(0)]),
             Script::new(&["0."], vec![Program::Discard(0), Program::Stage(0)]),
+            Script::new(&["0z"], vec![Program::Stage(0), Program::Stage(0)]).archiving(),
+            Script::new(&["x", "."], vec![Program::Stage(0), Program::Stage(0)]).archiving(),
+            Script::new(&["x0"], vec![Program::Stage(0), Program::GiveBack(0, None)]),
             Script::delivered_by(Program::Discard(2)),
+            Script::delivered_by(Program::Stage(2)).archiving(),
             Script::delivered_by(Program::Rest(2)),
             Script::taken_over(),
         ]

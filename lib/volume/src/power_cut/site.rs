@@ -63,7 +63,7 @@ fn kind(path: &Path, root: &Path) -> String {
         [".pipe", "1", _] => "a stage's directory".to_owned(),
         [".pipe", "1", _, _] => "a claim".to_owned(),
         [".pipe", "1", _, _, file] => stem(file),
-        ["rejected", _, ..] => "rejected".to_owned(),
+        [directory @ ("rejected" | "archive"), _, ..] => directory.to_owned(),
         [public] if public.starts_with("listing") => stem(public),
         _ => below.display().to_string(),
     }

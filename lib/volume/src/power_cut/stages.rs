@@ -26,12 +26,17 @@ pub(super) struct Abilities {
     pub(super) no_replace: bool,
     pub(super) leases: bool,
     pub(super) renames_as_one: bool,
+    /// Inputs are kept.
+    pub(super) archives: bool,
 }
+
+/// Where they are.
+pub(super) const ARCHIVE: &str = "archive";
 
 impl Abilities {
     /// Those of a volume on which a rename is one unit.
     pub(super) fn of(no_replace: bool, leases: bool) -> Self {
-        Abilities { no_replace, leases, renames_as_one: true }
+        Abilities { no_replace, leases, renames_as_one: true, archives: false }
     }
 
     /// Opens the volume; a program that cannot is started anew.
@@ -41,7 +46,11 @@ impl Abilities {
             leases: found.leases && self.leases,
             file_system: FileSystem { renames_as_one: self.renames_as_one, ..found.file_system },
         };
-        (0..MOST_STARTS).find_map(|_| Volume::limited(root, limit).ok())
+        (0..MOST_STARTS).find_map(|_| {
+            let volume = Volume::limited(root, limit).ok()?;
+            let is_archived = !self.archives || volume.archive_inputs(Path::new(ARCHIVE), None).is_ok();
+            is_archived.then_some(volume)
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! A stage's loop, as in `lib/stage`, but for a clock that it turns itself.
 
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
-use super::batch_file::{converted, is_refused};
+use super::batch_file::{BROKEN, converted, is_broken, is_refused};
 use super::delivery::deliver;
 use super::environment::{DocumentKey, Event};
 use super::machine;
@@ -61,7 +62,7 @@ impl Worker {
     /// Converts a batch, or delivers it, and hands it on.
     pub(super) fn work(&mut self, claim: Claim) -> Result<(), Error> {
         let (batch, sent) = self.process(claim)?;
-        match batch.commit()? {
+        match if is_to_be_refused(&batch) { batch.refuse(BROKEN)? } else { batch.commit()? } {
             Commit::Done(committed) => {
                 machine::note(Event::Saved(sent));
                 committed.publish()?;
@@ -75,7 +76,11 @@ impl Worker {
     pub(super) fn process(&mut self, claim: Claim) -> Result<(Batch, Vec<DocumentKey>), Error> {
         let mut batch = claim.begin()?;
         let is_last = self.stage + 1 == STAGES.len();
-        let done = if is_last { deliver(&mut batch, self.stage) } else { self.convert(&mut batch) };
+        let done = match is_last {
+            true if is_to_be_refused(&batch) => Ok(Vec::new()),
+            true => deliver(&mut batch, self.stage),
+            false => self.convert(&mut batch),
+        };
         match done {
             Ok(sent) => Ok((batch, sent)),
             Err(error) => {
@@ -108,6 +113,13 @@ impl Worker {
         }
         Ok(Vec::new())
     }
+}
+
+/// Whether a batch's input is to be refused as a whole.
+fn is_to_be_refused(batch: &Batch) -> bool {
+    let mut input = vec![0; usize::try_from(batch.input_len()).unwrap_or_default()];
+    batch.input.read_exact_at(&mut input, 0).expect("memory can be read");
+    String::from_utf8_lossy(&input).lines().any(is_broken)
 }
 
 /// Reads a batch's input.

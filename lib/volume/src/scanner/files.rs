@@ -49,6 +49,9 @@ impl Scanner {
         self.scan(now)?;
         self.scanned = Some(now);
         self_test::clean_up(self.volume.root());
+        if let Some(archive) = self.volume.archive() {
+            archive.delete_old(self.input, now);
+        }
         Ok(())
     }
 

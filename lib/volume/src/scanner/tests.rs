@@ -34,7 +34,7 @@ fn a_file_that_changes_between_the_look_and_the_claim_is_never_taken_half() {
             let mut scanner = Scanner::new(volume, SPEC, SETTLE, Duration::ZERO);
             let path = directory.path().join("listing.txt");
             std::fs::write(&path, "first").unwrap();
-            let (name, looked) = (PublicName(None), Instant::now());
+            let (name, looked) = (PublicName::default(), Instant::now());
             let mut seen = Seen::at(looked);
             seen.check.judge(complete::look(&path, leases).unwrap(), looked, SETTLE);
             let mut writer = change(&path);
@@ -94,11 +94,11 @@ fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
     let mut scanner = Scanner::new(volume, SPEC, SETTLE, Duration::ZERO);
     let mut pass = Pass::new(Instant::now());
     for id in ["1", "2"] {
-        let gone = PublicName(Some(id.to_owned()));
+        let gone = PublicName::with_id(id);
         assert!(scanner.take(&gone, Seen::at(pass.now), &mut pass).unwrap().is_none());
     }
     let spare = pass.spare.as_ref().unwrap().name;
-    let claim = scanner.take(&PublicName(None), Seen::at(pass.now), &mut pass).unwrap().unwrap();
+    let claim = scanner.take(&PublicName::default(), Seen::at(pass.now), &mut pass).unwrap().unwrap();
     assert_eq!((claim.name, pass.spare.is_none()), (spare, true));
     assert_eq!(crate::take_over::all(&scanner.volume, SPEC).unwrap(), [spare]);
 }
@@ -116,15 +116,19 @@ pub(crate) fn take(volume: &Volume, spec: Spec) -> Option<Taken> {
 
 #[test]
 fn an_input_is_given_back_under_a_name_of_its_own_where_renaming_without_replacing_fails() {
+    ["", ".gz", ".zst"].into_iter().for_each(is_given_back);
+}
+
+fn is_given_back(end: &str) {
     let directory = tempfile::tempdir().unwrap();
     let volume = Volume::open(directory.path()).unwrap();
-    std::fs::write(directory.path().join("listing.txt"), "x").unwrap();
+    std::fs::write(directory.path().join(format!("listing.txt{end}")), "x").unwrap();
     let Some(Taken::Ready(claim)) = take(&volume, SPEC) else { panic!("nothing taken") };
     let batch = claim.name.batch;
     fs::NO_REPLACE_FAILS.set(Some(rustix::io::Errno::INVAL));
     let back = claim.put_back();
     fs::NO_REPLACE_FAILS.set(None);
     back.unwrap();
-    assert_eq!(std::fs::read(directory.path().join(format!("listing-{batch}.txt"))).unwrap(), b"x");
+    assert_eq!(std::fs::read(directory.path().join(format!("listing-{batch}.txt{end}"))).unwrap(), b"x");
     assert_eq!(volume.fallbacks().first(), Some(&crate::Fallback::OwnNames));
 }

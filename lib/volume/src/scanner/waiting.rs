@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn name(id: &str) -> PublicName {
-        PublicName(Some(id.to_owned()))
+        PublicName::with_id(id)
     }
 
     #[test]

@@ -6,6 +6,7 @@
     reason = "a test ends at the first surprise, and plays the people who drop files"
 )]
 
+mod compressed;
 mod drafts;
 mod files;
 mod full;
