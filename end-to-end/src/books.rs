@@ -60,7 +60,15 @@ impl Books {
     /// that ended, each with so many documents in flight.
     pub fn judge(&self, data: &DataDir, ends: u64, in_flight: u64) -> Balance {
         let balance = self.balance();
-        assert!(balance.lost.is_empty() && balance.doubled.is_empty(), "{balance:?}");
+        let (lost, doubled) = (&balance.lost, &balance.doubled);
+        assert!(
+            lost.is_empty() && doubled.is_empty(),
+            "{} lost, such as {:?}; {} doubled, such as {:?}",
+            lost.len(),
+            lost.first(),
+            doubled.len(),
+            doubled.first(),
+        );
         assert!(balance.strangers.is_empty() && balance.torn.is_empty(), "{balance:?}");
         assert_eq!(balance.shared_keys, 0, "keys that two records had");
         let allowed = ends * (in_flight + UNSAVED);

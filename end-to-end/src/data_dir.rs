@@ -110,7 +110,12 @@ impl DataDir {
     pub fn claim(&self, stage: &str) -> Option<PathBuf> {
         let directory = self.path().join(".pipe/1").join(stage);
         let claims: Vec<_> = names(&directory).into_iter().map(|name| directory.join(name)).collect();
-        claims.into_iter().find(|claim| claim.join("input").exists())
+        claims.into_iter().find(|claim| Self::has_input(claim))
+    }
+
+    /// Whether a claim has its input; its name tells of how many owners.
+    pub fn has_input(claim: &Path) -> bool {
+        names(claim).iter().any(|file| file.starts_with("input"))
     }
 
     /// Does to a claim what a network file system does to a client that it thinks dead: its lock is free.

@@ -22,12 +22,12 @@ for ((tries = 0; ; tries++)); do
 done
 {
     gluster --mode=script volume create bed replica 3 10.77.0.1:"$bricks"/1 10.77.0.1:"$bricks"/2 10.77.0.1:"$bricks"/3 force
-    # Who is cut off is noticed in seconds, by both ends.
-    gluster --mode=script volume set bed network.ping-timeout 2
-    gluster --mode=script volume set bed server.tcp-user-timeout 2
-    gluster --mode=script volume set bed server.keepalive-time 1
+    # Who is cut off is noticed in seconds, by both ends; who only waits for a busy processor is not taken for that.
+    gluster --mode=script volume set bed network.ping-timeout 5
+    gluster --mode=script volume set bed server.tcp-user-timeout 5
+    gluster --mode=script volume set bed server.keepalive-time 2
     gluster --mode=script volume set bed server.keepalive-interval 1
-    gluster --mode=script volume set bed server.keepalive-count 2
+    gluster --mode=script volume set bed server.keepalive-count 3
     gluster --mode=script volume start bed
 } > /dev/null
 

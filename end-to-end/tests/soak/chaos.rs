@@ -4,7 +4,7 @@ use std::fs::File;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use end_to_end::{STAGES, Stage};
+use end_to_end::{DataDir, STAGES, Stage};
 use rustix::process::Signal;
 
 use crate::disk::FrailDisk;
@@ -118,7 +118,7 @@ impl<'a, 'b> Chaos<'a, 'b> {
         while Instant::now() < give_up && replica.freeze() {
             let claims = replica.open_files("lock");
             let claim =
-                claims.iter().filter_map(|lock| lock.parent()).find(|claim| claim.join("input").exists());
+                claims.iter().filter_map(|lock| lock.parent()).find(|claim| DataDir::has_input(claim));
             if let Some(claim) = claim {
                 self.environment.figures.count("owners stopped");
                 if stage == "json-to-api" {

@@ -78,15 +78,14 @@ impl Archive {
             let to = self.directory.join(format.file_name(&name(claim, taken)));
             // A power cut may have left both: to rename a file onto another name of its own does nothing.
             if links::is_same(&claim.volume, &from, &to) {
-                return claim.directory.unlink(claim.compression.input());
+                return claim.directory.unlink(claim.input.as_deref().unwrap_or_default());
             }
             let can_refuse = claim.volume.can_rename_without_replacing();
             match rename(claim, &from, &to, can_refuse) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => taken += 1,
                 Err(error) if can_refuse && fs::is_unsupported(&error) => {}
-                // One that is gone is fine, unless the claim is, or the directory.
                 Err(error) if error.kind() == ErrorKind::NotFound && is_directory(&self.directory) => {
-                    return claim.still_ours();
+                    return Err(claim.taken_over());
                 }
                 done => return claim.directory.fenced(done.act("archive", &to)),
             }

@@ -34,6 +34,9 @@ pub struct Claim {
     pub(crate) seen: Instant,
     /// How the input is compressed.
     pub(crate) compression: Compression,
+    /// The input's name, which no other owner gives it: to move it away is to prove that nobody has taken over. `None`
+    /// where it is gone already.
+    pub(crate) input: Option<String>,
     /// The content that was judged complete.
     pub(crate) judged: Option<Fingerprint>,
     /// An earlier attempt's files were deleted, and that is not durable yet.
@@ -65,6 +68,7 @@ impl Claim {
             source: None,
             seen: Instant::now(),
             compression: Compression::None,
+            input: None,
             judged: None,
             was_cleared: false,
             is_fresh: false,
@@ -91,12 +95,14 @@ impl Claim {
     /// Claims a public file, into an empty claim.
     pub(crate) fn take(mut self, format: Format, name: &PublicName) -> Result<Take, Error> {
         let source = format.file_name(name);
-        let (from, to) = (self.volume.root().join(&source), self.directory.join(name.compression.input()));
+        let input = name.compression.input_of(self.name.generation);
+        let (from, to) = (self.volume.root().join(&source), self.directory.join(&input));
         match self.volume.renaming(format, name, || publish::rename(&from, &to)) {
             Ok(()) => {
                 fs::sync_directory(self.volume.root()).act("sync directory", self.volume.root())?;
                 self.source = Some(source);
                 self.compression = name.compression;
+                self.input = Some(input);
                 self.is_fresh = true;
                 Ok(Take::Taken(self))
             }
@@ -124,9 +130,11 @@ impl Claim {
 
     /// Refuses the input as it stands: from then on the batch is done. What tells why is durable. Where a power cut undoes
     /// it, it is refused again, under the same name: what is made durable is that it lies in `rejected/`.
-    pub(crate) fn refuse(&self) -> Result<(), Error> {
+    pub(crate) fn refuse(&mut self) -> Result<(), Error> {
         let (input, refused) = (self.input(), self.directory.join(self.compression.rejected()));
-        self.directory.fenced(publish::rename(&input, &refused).act("refuse", &input))
+        self.directory.fenced(publish::rename(&input, &refused).act("refuse", &input))?;
+        self.input = None;
+        Ok(())
     }
 
     /// The id of the batch, and how many owners it has had.
@@ -141,7 +149,13 @@ impl Claim {
 
     /// Where the input lies.
     pub(crate) fn input(&self) -> PathBuf {
-        self.directory.join(self.compression.input())
+        self.directory.join(self.input.as_deref().unwrap_or(INPUT))
+    }
+
+    /// That the claim has another owner, whatever its path seems to say: a network file system may go on for a while to
+    /// find by it what another machine has renamed.
+    pub(crate) fn taken_over(&self) -> Error {
+        Error::Fenced { claim: self.directory.path().to_owned() }
     }
 
     pub(crate) fn look_at_input(&self) -> Result<Look, Error> {
@@ -171,6 +185,11 @@ impl Claim {
 
     /// Deletes what was made of the input in vain; the journal counts on.
     pub(crate) fn clear_attempt(&mut self) -> Result<(), Error> {
+        let generations = self.directory.files()?;
+        let mut generations = generations.iter().filter_map(|file| Compression::parse_input(file));
+        if generations.any(|(generation, _)| generation > self.name.generation) {
+            return Err(self.taken_over());
+        }
         self.was_cleared |= self.directory.clear(&[INPUT, JOURNAL])?;
         Ok(())
     }

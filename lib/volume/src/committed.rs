@@ -1,6 +1,6 @@
 //! What follows the commit. Each step can be done again: recovery carries on where a dead owner stopped.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 
 use crate::claim::Claim;
 use crate::claim_directory::OUTPUT;
@@ -51,22 +51,21 @@ impl Committed {
     }
 }
 
-/// Deletes the input, or archives it; returns whether it was still there.
+/// Deletes the input, or archives it; returns whether it was still there. Of owners who both think that they are the only
+/// one, one succeeds: nobody else goes on.
 fn put_away_input(claim: &Claim) -> Result<bool, Error> {
-    let input = claim.compression.input();
-    let Some((archive, format)) = claim.volume.archive().zip(claim.spec.takes()) else {
-        let is_there = claim.directory.has(input)?;
-        if is_there {
-            claim.directory.unlink(input)?;
-        }
-        return Ok(is_there);
-    };
-    // Either may be wrong on a network file system, and what is not seen is deleted in the end.
-    let is_there = claim.directory.has(input)? || claim.directory.files()?.iter().any(|file| file == input);
-    if is_there {
-        archive.take(claim, format)?;
+    if claim.input.is_none() {
+        return Ok(false);
     }
-    Ok(is_there)
+    if let Some((archive, format)) = claim.volume.archive().zip(claim.spec.takes()) {
+        archive.take(claim, format)?;
+        return Ok(true);
+    }
+    let input = claim.input();
+    match fs::unlink(&input) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(claim.taken_over()),
+        done => claim.directory.fenced(done.act("delete", &input)).map(|()| true),
+    }
 }
 
 /// Durable before the output gets its name: without output the claim counts as done. Returns whether there is any.

@@ -33,7 +33,7 @@ impl Compression {
         parted.next().unwrap_or((name, Compression::None))
     }
 
-    /// The name of such an input in a claim. A program that knows of no compression finds neither an input there nor
+    /// The name of such an input in a claim that had no owner before. A program that knows of no compression finds neither an input there nor
     /// anything that it would delete.
     pub(crate) fn input(self) -> &'static str {
         match self {
@@ -41,6 +41,23 @@ impl Compression {
             Compression::Gzip => "input-gz",
             Compression::Zstd => "input-zst",
         }
+    }
+
+    /// The name of such an input in a claim of this generation.
+    pub(crate) fn input_of(self, generation: u32) -> String {
+        match generation {
+            1 => self.input().to_owned(),
+            later => format!("{}-{later}", self.input()),
+        }
+    }
+
+    /// What [`input_of`](Self::input_of) made a file's name of.
+    pub(crate) fn parse_input(file: &str) -> Option<(u32, Self)> {
+        Self::ALL.into_iter().find_map(|compression| {
+            let rest = file.strip_prefix(compression.input())?;
+            let generation = if rest.is_empty() { 1 } else { rest.strip_prefix('-')?.parse().ok()? };
+            Some((generation, compression))
+        })
     }
 
     /// The name in a claim of such an input that was refused as it stands.

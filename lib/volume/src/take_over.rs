@@ -13,10 +13,10 @@ use crate::claim_directory::{LOCK, OUTPUT};
 use crate::committed::Committed;
 use crate::compression::Compression;
 use crate::error::{Context, Error};
-use crate::fs;
 use crate::links::{self, Standing};
 use crate::names::ClaimName;
 use crate::volume::Volume;
+use crate::{fs, publish};
 
 /// What was found in an orphan.
 #[derive(Debug)]
@@ -52,41 +52,64 @@ impl Claim {
         if !fs::is_named(&lock, &directory.join(LOCK)) {
             return Ok(None);
         }
+        let mut claim = Claim::new(volume, spec, next, directory, lock);
+        claim.hold_input()?;
         // Else a power cut could give another owner this generation, and names that are taken; or undo what the owner
         // before moved into or out of the claim last, and did not sync.
-        for directory in [&parent, &directory] {
+        for directory in [parent.as_path(), claim.directory.path()] {
             fs::sync_directory(directory).act("sync directory", directory)?;
         }
         if !volume.renames_as_one() {
             fs::sync_directory(volume.root()).act("sync directory", volume.root())?;
         }
-        Claim::new(volume, spec, next, directory, lock).recover().map(Some)
+        claim.recover().map(Some)
+    }
+
+    /// Gives the input a name of this owner's. The new name of the directory does not do alone: an owner before that was only
+    /// thought dead can still reach it by the old one, for as long as its machine remembers that.
+    fn hold_input(&mut self) -> Result<(), Error> {
+        let files = self.directory.files()?;
+        let listed = files.iter().filter_map(|file| Compression::parse_input(file)).max();
+        // Either may be wrong on a network file system, which remembers what was there.
+        let found = match listed {
+            Some(found) => Some(found),
+            None => {
+                let generations = [self.name.generation - 1, self.name.generation];
+                let names = generations.into_iter().flat_map(|it| Compression::ALL.map(|kind| (it, kind)));
+                first(names, |(generation, kind)| self.directory.has(&kind.input_of(generation)))?
+            }
+        };
+        let Some((generation, compression)) = found else { return Ok(()) };
+        let own = compression.input_of(self.name.generation);
+        if generation != self.name.generation {
+            let (from, to) =
+                (self.directory.join(&compression.input_of(generation)), self.directory.join(&own));
+            self.directory.fenced(publish::rename(&from, &to).act("take over", &from))?;
+        }
+        self.compression = compression;
+        self.input = Some(own);
+        Ok(())
     }
 
     fn recover(mut self) -> Result<TakenOver, Error> {
         let files = self.directory.files()?;
-        // Either may be wrong on a network file system, which remembers what was there.
         let has =
             |file: &str| Ok::<_, Error>(files.iter().any(|found| found == file) || self.directory.has(file)?);
-        let (input, has_output) = (first(|it| has(it.input()))?, has(OUTPUT)?);
-        // Without input or output it is an input that was refused, or nothing that the protocol leaves; but nothing that was
-        // rejected is ever deleted.
-        let refused = match input {
-            None if !has_output => first(|it| Ok(has(it.rejected())? || has(it.reasons())?))?,
-            _ => None,
-        };
-        let is_committed = has_output || refused.is_some();
-        self.compression = input.or(refused).unwrap_or_default();
-        if is_committed {
+        if has(OUTPUT)? {
             return Ok(TakenOver::Committed(Committed { claim: self }));
         }
-        if input.is_none() {
-            return Ok(TakenOver::Leftover(self));
+        if self.input.is_none() {
+            // It was refused, or this is nothing that the protocol leaves; but nothing that was rejected is ever deleted.
+            let refused = first(Compression::ALL, |it| Ok(has(it.rejected())? || has(it.reasons())?))?;
+            let Some(compression) = refused else { return Ok(TakenOver::Leftover(self)) };
+            self.compression = compression;
+            return Ok(TakenOver::Committed(Committed { claim: self }));
         }
         let (input, takes) = (self.input(), self.spec.takes());
         match takes.map(|format| links::standing(&self.volume, &input, format)).transpose()? {
             Some(Standing::Void) => {
-                self.directory.make_void(self.compression.input())?;
+                self.directory.make_void(&self.compression.input_of(self.name.generation))?;
+                self.input = None;
                 Ok(TakenOver::Leftover(self))
             }
             _ => Ok(TakenOver::Uncommitted(self)),
@@ -94,11 +117,14 @@ impl Claim {
     }
 }
 
-/// The first compression of which something is true.
-fn first(is: impl Fn(Compression) -> Result<bool, Error>) -> Result<Option<Compression>, Error> {
-    for compression in Compression::ALL {
-        if is(compression)? {
-            return Ok(Some(compression));
+/// The first of some of which something is true.
+fn first<T: Copy>(
+    all: impl IntoIterator<Item = T>,
+    is: impl Fn(T) -> Result<bool, Error>,
+) -> Result<Option<T>, Error> {
+    for one in all {
+        if is(one)? {
+            return Ok(Some(one));
         }
     }
     Ok(None)

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -39,6 +41,52 @@ fn an_owner_that_loses_its_claim_after_the_commit_does_no_harm() {
     assert!(stalled.publish().unwrap_err().is_fenced());
     assert_eq!(published(&directory), ["x\n"]);
     assert_nothing_in_hand(&directory);
+}
+
+/// For a while a network file system finds by its old name what another machine has renamed.
+#[test]
+fn an_owner_whose_paths_still_work_after_a_takeover_publishes_and_deletes_nothing() {
+    for archive in [false, true] {
+        for is_committed in [false, true] {
+            let directory = directory();
+            let volume = Volume::open(directory.path()).unwrap();
+            if archive {
+                volume.archive_inputs(Path::new("done"), None).unwrap();
+            }
+            drop_file(&directory, "listing.txt", "x\n");
+            let stalled = copy(take_ready(&mut scanner_on(&volume, Duration::ZERO)));
+            let old = claims(&directory).join(stalled.id());
+            let publish = |commit| match commit {
+                Commit::Done(committed) => committed.publish(),
+                Commit::Changed(_) => panic!("the input changed"),
+            };
+            let late: Box<dyn FnOnce() -> Result<_, volume::Error>> = if is_committed {
+                let commit = stalled.commit().unwrap();
+                Box::new(move || publish(commit))
+            } else {
+                Box::new(move || stalled.commit().and_then(publish))
+            };
+            lose_lock(&directory);
+            let mut heir = scanner_on(&volume, Duration::ZERO);
+            let taken = take(&mut heir).unwrap();
+            let new = fs::read_dir(claims(&directory)).unwrap().next().unwrap().unwrap().path();
+            let left = files(&new).len();
+            symlink(&new, &old).unwrap();
+            late().unwrap_err();
+            fs::remove_file(&old).unwrap();
+            assert_eq!(
+                (published(&directory).len(), files(&new).len()),
+                (0, left),
+                "{archive} {is_committed}"
+            );
+            match taken {
+                Taken::Committed(committed) => drop(committed.publish().unwrap()),
+                Taken::Ready(claim) => drop(publish(copy(claim).commit().unwrap()).unwrap()),
+            }
+            assert_eq!(published(&directory), ["x\n"]);
+            assert_nothing_in_hand(&directory);
+        }
+    }
 }
 
 /// What a network file system does to a client that it thinks dead.
@@ -185,7 +233,7 @@ fn what_is_made_in_vain_is_deleted_and_input_and_journal_stay() {
     assert_eq!(left(&directory), ["input", "journal.1.0", "lock"]);
     // A commit that finds that its input changed, and so one that fails, does the same.
     let batch = begin(take_ready(&mut scanner));
-    let input = claims(&directory).join(batch.id()).join("input");
+    let input = claims(&directory).join(batch.id()).join("input-2");
     fs::remove_file(&input).unwrap();
     batch.commit().unwrap_err();
     assert_eq!(left(&directory), ["journal.1.0", "lock"]);
@@ -193,12 +241,12 @@ fn what_is_made_in_vain_is_deleted_and_input_and_journal_stay() {
     let batch = begin(take_ready(&mut scanner));
     File::options()
         .append(true)
-        .open(claims(&directory).join(batch.id()).join("input"))
+        .open(claims(&directory).join(batch.id()).join("input-3"))
         .unwrap()
         .set_len(1)
         .unwrap();
     let Commit::Changed(_) = batch.commit().unwrap() else { panic!("committed half a file") };
-    assert_eq!(left(&directory), ["input", "journal.1.0", "lock"]);
+    assert_eq!(left(&directory), ["input-3", "journal.1.0", "lock"]);
 }
 
 #[test]
