@@ -16,6 +16,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::runtime::controller::{Action, trigger_owners, trigger_self};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, applier, watcher};
 use kube::{Api, Client, Resource};
 use service::Shutdown;
@@ -31,6 +32,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// How soon it is looked again, after somebody else was faster: as long as news of it takes to come.
 const CONFLICT_AFTER: Duration = Duration::from_millis(200);
+
+/// How long a watch is asked for. One that brings nothing for so long, not even its end, is begun anew: its server may be
+/// gone without a word.
+const WATCH_SECONDS: u32 = 45;
+
+/// The longest pause before a watch that broke is begun anew, however long the API server was away.
+const WATCH_AGAIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sequences that are worked on at once.
 const CONCURRENCY: u16 = 16;
@@ -60,13 +68,14 @@ impl Scope {
 pub async fn run(client: Client, scope: Scope, metrics: Arc<Metrics>, shutdown: Shutdown) {
     let (sequences, sequence_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
-    let own = watcher(scope.api::<SequentialJob>(&client), watcher::Config::default())
-        .default_backoff()
+    let watched = watcher::Config::default().timeout(WATCH_SECONDS);
+    let own = watcher(scope.api::<SequentialJob>(&client), watched.clone())
+        .backoff(WatchBackoff::default())
         .modify(|sequence| sequence.metadata.managed_fields = None)
         .reflect(sequence_writer)
         .applied_objects();
-    let owned = watcher(scope.api::<Job>(&client), watcher::Config::default().labels(SEQUENCE_LABEL))
-        .default_backoff()
+    let owned = watcher(scope.api::<Job>(&client), watched.labels(SEQUENCE_LABEL))
+        .backoff(WatchBackoff::default())
         .modify(forget_what_is_not_looked_at)
         .reflect(job_writer)
         .touched_objects();
@@ -106,6 +115,24 @@ fn retry(sequence: &SequentialJob, error: &Error) -> Action {
     let source = error.source().map(ToString::to_string);
     tracing::warn!(name, namespace, source, "failed to reconcile, trying again: {error}");
     Action::requeue(RETRY_AFTER)
+}
+
+/// Pauses that grow, but not so far that an API server that is back waits for long.
+#[derive(Default)]
+struct WatchBackoff(watcher::DefaultBackoff);
+
+impl Iterator for WatchBackoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(WATCH_AGAIN_WITHIN))
+    }
+}
+
+impl Backoff for WatchBackoff {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
 }
 
 /// Most of a Job is its pods' containers, of which nothing is read here.

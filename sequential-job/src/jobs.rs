@@ -80,6 +80,8 @@ pub fn job(sequence: &SequentialJob, index: usize, attempt: i64, suspend: bool) 
             backoff_limit: Some(backoff_limit(spec)),
             completions: settings.completions,
             parallelism: settings.parallelism,
+            // No pod takes another's place while that one still runs.
+            pod_replacement_policy: Some("Failed".to_owned()),
             suspend: Some(suspend),
             template,
             ..JobSpec::default()
@@ -124,6 +126,12 @@ fn outcome(job: &Job) -> Option<Outcome> {
         exit_code: None,
         termination_message: None,
     })
+}
+
+/// Whether a pod's containers run, or may.
+pub fn may_run(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    !["Succeeded", "Failed"].contains(&phase.unwrap_or_default())
 }
 
 /// Adds what the pods of a Job that ended know: of a failed one the last that failed, else the last one.

@@ -84,7 +84,7 @@ impl Sequence {
             let jobs = if round == 0 { &[] } else { jobs };
             let observed =
                 jobs.iter().enumerate().map(|(index, job)| (index, observe(&job.0, "u"))).collect();
-            let observed = Observation { jobs: observed, rejection: None };
+            let observed = Observation { jobs: observed, ..Observation::default() };
             self.0.status = Some(plan(&self.0, &observed, Timestamp::now()).status);
         }
         self
