@@ -11,12 +11,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Api, Client, Config, Resource, ResourceExt};
 use sequential_job::resource::{Phase, SequentialJob};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::controller::Controller;
@@ -167,6 +167,18 @@ impl Cluster {
 
     pub(crate) async fn create(&self, sequence: &SequentialJob) -> SequentialJob {
         self.sequences().create(&PostParams::default(), sequence).await.unwrap()
+    }
+
+    /// Creates a sequence as it is written, whatever its types say.
+    pub(crate) async fn create_raw(&self, sequence: Value) {
+        let kind = ApiResource::erase::<SequentialJob>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &kind);
+        api.create(&PostParams::default(), &serde_json::from_value(sequence).unwrap()).await.unwrap();
+    }
+
+    /// What is of no namespace, or of another.
+    pub(crate) fn client(&self) -> (Client, &str) {
+        (self.client.clone(), &self.namespace)
     }
 
     /// Changes what is there, as `kubectl edit` does.
