@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
-use k8s_openapi::api::batch::v1::Job;
 use kube::runtime::controller::{Action, trigger_owners, trigger_self};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, Store};
@@ -23,9 +22,9 @@ use service::Shutdown;
 
 pub use crate::controller::calls::{Error, MANAGER};
 pub use crate::controller::pass::Controller;
-use crate::jobs::SEQUENCE_LABEL;
+use crate::jobs::{SEQUENCE_LABEL, WatchedJob};
 use crate::metrics::Metrics;
-use crate::resource::SequentialJob;
+use crate::resource::{RETRY_ANNOTATION, SequentialJob};
 
 /// How soon what failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -71,12 +70,12 @@ pub async fn run(client: Client, scope: Scope, metrics: Arc<Metrics>, shutdown: 
     let watched = watcher::Config::default().timeout(WATCH_SECONDS);
     let own = watcher(scope.api::<SequentialJob>(&client), watched.clone())
         .backoff(WatchBackoff::default())
-        .modify(|sequence| sequence.metadata.managed_fields = None)
+        .modify(shrink)
         .reflect(sequence_writer)
         .applied_objects();
-    let owned = watcher(scope.api::<Job>(&client), watched.labels(SEQUENCE_LABEL))
+    let owned = watcher(scope.api::<WatchedJob>(&client), watched.labels(SEQUENCE_LABEL))
         .backoff(WatchBackoff::default())
-        .modify(forget_what_is_not_looked_at)
+        .modify(WatchedJob::shrink)
         .reflect(job_writer)
         .touched_objects();
     let queue = stream::select(
@@ -135,13 +134,13 @@ impl Backoff for WatchBackoff {
     }
 }
 
-/// Most of a Job is its pods' containers, of which nothing is read here.
-fn forget_what_is_not_looked_at(job: &mut Job) {
-    job.metadata.managed_fields = None;
-    if let Some(spec) = &mut job.spec {
-        spec.template.spec = None;
+/// Forgets what nobody reads, and may be as long as all else.
+fn shrink(sequence: &mut SequentialJob) {
+    sequence.metadata.managed_fields = None;
+    if let Some(annotations) = &mut sequence.metadata.annotations {
+        annotations.retain(|name, _| name == RETRY_ANNOTATION);
     }
 }
 
 /// The Jobs that a watch has seen.
-pub(crate) type Jobs = Store<Job>;
+pub(crate) type Jobs = Store<WatchedJob>;

@@ -5,6 +5,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
+use crate::jobs::WatchedJob;
 use crate::plan;
 use crate::resource::{FINALIZER, SequentialJob, SequentialJobStatus};
 
@@ -54,7 +55,7 @@ fn to(act: &'static str) -> impl FnOnce(kube::Error) -> Error {
 /// What became of a Job that was applied.
 pub(super) enum Applied {
     /// It is there, or another of its name that cannot become it.
-    There(Box<Job>),
+    There(Box<WatchedJob>),
     /// The API server takes no such Job: says why.
     Refused(String),
     /// It takes none now, such as where a quota is used up: says why.
@@ -64,7 +65,7 @@ pub(super) enum Applied {
 /// The calls for one sequence.
 pub(super) struct Calls {
     sequences: Api<SequentialJob>,
-    jobs: Api<Job>,
+    jobs: Api<WatchedJob>,
     pods: Api<Pod>,
     name: String,
 }
@@ -142,7 +143,7 @@ impl Calls {
     }
 
     /// Reads a Job past the cache.
-    pub(super) async fn read(&self, name: &str) -> Result<Option<Job>, Error> {
+    pub(super) async fn read(&self, name: &str) -> Result<Option<WatchedJob>, Error> {
         self.jobs.get_opt(name).await.map_err(to("read a job"))
     }
 

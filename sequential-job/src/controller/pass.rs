@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action as Next;
@@ -14,7 +13,7 @@ use super::Jobs;
 use super::calls::{Applied, Calls, Error, event};
 use crate::jobs::{self, job_name};
 use crate::metrics::Metrics;
-use crate::plan::{Action, Event, Observation, plan};
+use crate::plan::{Action, Event, Observation, ObservedJob, plan};
 use crate::resource::{FINALIZER, MAX_CONTAINERS, RETRY_ANNOTATION, SequentialJob, StepPhase, StepStatus};
 
 /// A step's Job is made and seen within one pass: intent, Job, running. More rounds mean that something is wrong.
@@ -101,7 +100,7 @@ struct Pass<'a> {
     controller: &'a Controller,
     calls: Calls,
     /// Jobs that calls have returned, by index: newer than the cache's.
-    seen: BTreeMap<usize, Job>,
+    seen: BTreeMap<usize, ObservedJob>,
     rejection: Option<String>,
     obstacle: Option<String>,
 }
@@ -171,7 +170,7 @@ impl<'a> Pass<'a> {
         for index in 0..MAX_CONTAINERS {
             let job = job_name(&name, index);
             let cached = || self.controller.jobs.get(&ObjectRef::new(&job).within(&namespace));
-            let mut found = self.seen.get(&index).map(|job| jobs::observe(job, &owner));
+            let mut found = self.seen.get(&index).cloned();
             found = found.or_else(|| cached().map(|job| jobs::observe(&job, &owner)));
             let open = steps.get(index).filter(|step| is_open(step));
             // Missing only for the cache, maybe, which knows no Job without our label either.
@@ -202,7 +201,10 @@ impl<'a> Pass<'a> {
         match action {
             Action::Apply { index, attempt, suspend } => {
                 match self.calls.apply(&jobs::job(sequence, index, attempt, suspend)).await? {
-                    Applied::There(job) => _ = self.seen.insert(index, *job),
+                    Applied::There(job) => {
+                        let owner = sequence.uid().unwrap_or_default();
+                        self.seen.insert(index, jobs::observe(&job, &owner));
+                    }
                     Applied::Refused(why) => self.rejection = Some(why),
                     Applied::Forbidden(why) => self.obstacle = Some(why),
                 }
