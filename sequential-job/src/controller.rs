@@ -12,25 +12,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
-use k8s_openapi::api::batch::v1::Job;
 use kube::runtime::controller::{Action, trigger_owners, trigger_self};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, applier, watcher};
 use kube::{Api, Client, Resource};
 use service::Shutdown;
 
 pub use crate::controller::calls::{Error, MANAGER};
 pub use crate::controller::pass::Controller;
-use crate::jobs::SEQUENCE_LABEL;
+use crate::jobs::{SEQUENCE_LABEL, WatchedJob};
 use crate::metrics::Metrics;
-use crate::resource::SequentialJob;
+use crate::resource::{RETRY_ANNOTATION, SequentialJob};
 
 /// How soon what failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// How soon it is looked again, after somebody else was faster: as long as news of it takes to come.
 const CONFLICT_AFTER: Duration = Duration::from_millis(200);
+
+/// How long a watch is asked for. One that brings nothing for so long, not even its end, is begun anew: its server may be
+/// gone without a word.
+const WATCH_SECONDS: u32 = 45;
+
+/// The longest pause before a watch that broke is begun anew, however long the API server was away.
+const WATCH_AGAIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sequences that are worked on at once.
 const CONCURRENCY: u16 = 16;
@@ -60,14 +67,15 @@ impl Scope {
 pub async fn run(client: Client, scope: Scope, metrics: Arc<Metrics>, shutdown: Shutdown) {
     let (sequences, sequence_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
-    let own = watcher(scope.api::<SequentialJob>(&client), watcher::Config::default())
-        .default_backoff()
-        .modify(|sequence| sequence.metadata.managed_fields = None)
+    let watched = watcher::Config::default().timeout(WATCH_SECONDS);
+    let own = watcher(scope.api::<SequentialJob>(&client), watched.clone())
+        .backoff(WatchBackoff::default())
+        .modify(shrink)
         .reflect(sequence_writer)
         .applied_objects();
-    let owned = watcher(scope.api::<Job>(&client), watcher::Config::default().labels(SEQUENCE_LABEL))
-        .default_backoff()
-        .modify(forget_what_is_not_looked_at)
+    let owned = watcher(scope.api::<WatchedJob>(&client), watched.labels(SEQUENCE_LABEL))
+        .backoff(WatchBackoff::default())
+        .modify(WatchedJob::shrink)
         .reflect(job_writer)
         .touched_objects();
     let queue = stream::select(
@@ -108,13 +116,31 @@ fn retry(sequence: &SequentialJob, error: &Error) -> Action {
     Action::requeue(RETRY_AFTER)
 }
 
-/// Most of a Job is its pods' containers, of which nothing is read here.
-fn forget_what_is_not_looked_at(job: &mut Job) {
-    job.metadata.managed_fields = None;
-    if let Some(spec) = &mut job.spec {
-        spec.template.spec = None;
+/// Pauses that grow, but not so far that an API server that is back waits for long.
+#[derive(Default)]
+struct WatchBackoff(watcher::DefaultBackoff);
+
+impl Iterator for WatchBackoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(WATCH_AGAIN_WITHIN))
+    }
+}
+
+impl Backoff for WatchBackoff {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+/// Forgets what nobody reads, and may be as long as all else.
+fn shrink(sequence: &mut SequentialJob) {
+    sequence.metadata.managed_fields = None;
+    if let Some(annotations) = &mut sequence.metadata.annotations {
+        annotations.retain(|name, _| name == RETRY_ANNOTATION);
     }
 }
 
 /// The Jobs that a watch has seen.
-pub(crate) type Jobs = Store<Job>;
+pub(crate) type Jobs = Store<WatchedJob>;

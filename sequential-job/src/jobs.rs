@@ -1,5 +1,7 @@
 //! A step to its Job, and a Job to what the plan observes.
 
+mod watched;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
@@ -8,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
+pub use crate::jobs::watched::WatchedJob;
 use crate::plan::{Failure, ObservedJob, Outcome, hash};
 use crate::resource::{DEFAULT_BACKOFF_LIMIT, MAX_NAME, SequentialJob, SequentialJobSpec};
 
@@ -80,6 +83,8 @@ pub fn job(sequence: &SequentialJob, index: usize, attempt: i64, suspend: bool) 
             backoff_limit: Some(backoff_limit(spec)),
             completions: settings.completions,
             parallelism: settings.parallelism,
+            // No pod takes another's place while that one still runs.
+            pod_replacement_policy: Some("Failed".to_owned()),
             suspend: Some(suspend),
             template,
             ..JobSpec::default()
@@ -89,24 +94,21 @@ pub fn job(sequence: &SequentialJob, index: usize, attempt: i64, suspend: bool) 
 }
 
 /// What the plan sees of a Job, but for the exit code and the termination message, which only its pods know.
-pub fn observe(job: &Job, owner: &str) -> ObservedJob {
+pub fn observe(job: &WatchedJob, owner: &str) -> ObservedJob {
     let is_ours = job.owner_references().iter().any(|one| one.uid == owner && one.controller == Some(true));
-    let spec = job.spec.as_ref();
-    let annotations = spec.and_then(|spec| spec.template.metadata.as_ref()?.annotations.as_ref());
-    let attempt = annotations.and_then(|annotations| annotations.get(ATTEMPT_ANNOTATION)?.parse().ok());
     ObservedJob {
         uid: job.uid().unwrap_or_default(),
         is_ours,
-        attempt,
-        is_suspended: spec.and_then(|spec| spec.suspend).unwrap_or(false),
+        attempt: job.attempt(),
+        is_suspended: job.spec.suspend.unwrap_or(false),
         is_deleting: job.metadata.deletion_timestamp.is_some(),
-        start_time: job.status.as_ref().and_then(|status| Some(status.start_time.as_ref()?.0)),
+        start_time: job.status.start_time.as_ref().map(|time| time.0),
         outcome: outcome(job),
     }
 }
 
-fn outcome(job: &Job) -> Option<Outcome> {
-    let status = job.status.as_ref()?;
+fn outcome(job: &WatchedJob) -> Option<Outcome> {
+    let status = &job.status;
     let ends = |type_: &str| {
         let mut conditions = status.conditions.iter().flatten();
         conditions.find(|condition| condition.type_ == type_ && condition.status == "True")
@@ -124,6 +126,12 @@ fn outcome(job: &Job) -> Option<Outcome> {
         exit_code: None,
         termination_message: None,
     })
+}
+
+/// Whether a pod's containers run, or may.
+pub fn may_run(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    !["Succeeded", "Failed"].contains(&phase.unwrap_or_default())
 }
 
 /// Adds what the pods of a Job that ended know: of a failed one the last that failed, else the last one.

@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
 use service::Shutdown;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long a Lease that is not renewed keeps others out.
 pub const DURATION: Duration = Duration::from_secs(15);
@@ -45,16 +45,17 @@ impl Candidate {
     /// at the shutdown.
     pub async fn lead<F: Future<Output = ()>>(mut self, shutdown: &Shutdown, work: impl Fn() -> F) {
         loop {
-            let acquired = tokio::select! {
+            let (mut lease, since) = tokio::select! {
                 () = shutdown.requested() => return,
                 acquired = self.acquire() => acquired,
             };
             tracing::info!(identity = self.identity, "leading");
-            let mut lease = acquired;
             let lost = {
                 let mut work = std::pin::pin!(work());
                 tokio::select! {
-                    () = self.hold(&mut lease) => true,
+                    // First: where the answer was long in coming, the Lease may be another's already.
+                    biased;
+                    () = self.hold(&mut lease, since) => true,
                     () = &mut work => false,
                     () = shutdown.requested() => timeout(LET_GO_WITHIN, work).await.is_err(),
                 }
@@ -69,12 +70,15 @@ impl Candidate {
         }
     }
 
-    async fn acquire(&mut self) -> Lease {
+    /// The Lease, and since when it counts: its duration begins when the API server writes it, not when that is known.
+    async fn acquire(&mut self) -> (Lease, Instant) {
         loop {
-            match self.try_to_acquire().await {
-                Ok(Some(lease)) => return lease,
-                Ok(None) => {}
-                Err(error) => tracing::debug!("failed to get the lease: {error}"),
+            let since = Instant::now();
+            match timeout(RENEW_WITHIN, self.try_to_acquire()).await {
+                Ok(Ok(Some(lease))) => return (lease, since),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::debug!("failed to get the lease: {error}"),
+                Err(_) => tracing::debug!("no answer about the lease"),
             }
             // Not all at the same time.
             sleep(EVERY.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
@@ -125,17 +129,16 @@ impl Candidate {
     }
 
     /// Renews the Lease as long as that works; returns before anybody else can have it.
-    async fn hold(&self, lease: &mut Lease) {
-        let mut renewed = Instant::now();
+    async fn hold(&self, lease: &mut Lease, mut renewed: Instant) {
         while renewed.elapsed() < RENEW_WITHIN {
             sleep(EVERY).await;
             let began = Instant::now();
-            let left = RENEW_WITHIN.saturating_sub(renewed.elapsed());
-            match timeout(left, self.renew(lease)).await {
+            let until = renewed + RENEW_WITHIN;
+            match timeout_at(until, self.renew(lease)).await {
                 Ok(Ok(())) => renewed = began,
                 Ok(Err(kube::Error::Api(status))) if status.is_conflict() || status.is_not_found() => {
                     // Taken, deleted, or only touched: an earlier attempt may have arrived after all.
-                    match timeout(left, self.leases.get_opt(&self.name)).await {
+                    match timeout_at(until, self.leases.get_opt(&self.name)).await {
                         Ok(Ok(Some(now))) if self.is_holder(&now) => *lease = now,
                         Ok(Ok(_)) => return,
                         _ => {}

@@ -19,7 +19,7 @@
 //!    a Job, a list of pods, two events.
 //!
 //! A Job whose attempt is not its step's is obsolete: it is deleted in the foreground, by uid, and nothing starts until
-//! it and its pods are gone. Where actions follow without a write of status (a controller died in between), the resource
+//! it and its pods are gone. A Job that somebody else deleted is made again once its pods have ended. Where actions follow without a write of status (a controller died in between), the resource
 //! is read anew first. A leader that cannot renew its lease drops all that it does before another can take over.
 //!
 //! # Layout
@@ -45,6 +45,7 @@ pub mod validate;
 pub mod webhook;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use kube::{Api, Client};
@@ -57,12 +58,16 @@ pub use crate::settings::Config;
 /// The Lease that one of several controllers holds.
 const LEASE: &str = "sequential-job-controller";
 
+/// How long the API server may say nothing to a call: one whose connection is gone without a word must not hold up a
+/// sequence for ever. A watch says something more often.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Looks after all sequences, as long as it leads, until the shutdown.
 ///
 /// # Errors
 /// No cluster is configured, or there is no host name.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("failed to find out how the cluster is reached")?;
+    let client = client().await.context("failed to find out how the cluster is reached")?;
     let identity = config.identity()?;
     let metrics = Arc::new(metrics::Metrics::new(&context.metrics)?);
     let scope = controller::Scope { namespace: config.watch_namespace.clone(), identity: identity.clone() };
@@ -89,6 +94,13 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+async fn client() -> anyhow::Result<Client> {
+    let mut config = kube::Config::infer().await?;
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
+    Ok(Client::try_from(config)?)
 }
 
 /// Serves the webhook until the shutdown: by each controller, also by those that do not lead.

@@ -11,7 +11,7 @@ pub mod hash;
 mod steps;
 mod summary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -26,16 +26,26 @@ use crate::validate::{self, describe};
 /// A spec that cannot run, or a Job that the API server does not take.
 pub const INVALID_SPEC: &str = "InvalidSpec";
 
+/// A Job that the API server does not take now.
+const FAILED_CREATE: &str = "FailedCreate";
+
 /// The sequence took longer than `activeDeadlineSeconds`.
 pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
+/// The longest message that a condition should have, in bytes.
+const MAX_MESSAGE: usize = 32 << 10;
 
 /// What is known of the Jobs, by their steps' index.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observation {
     /// Those that have the name of a step's Job.
     pub jobs: BTreeMap<usize, ObservedJob>,
+    /// Steps whose Job is gone, but not its pods.
+    pub orphaned: BTreeSet<usize>,
     /// Why the API server did not take the Job of the present step.
     pub rejection: Option<String>,
+    /// Why it does not take it now.
+    pub obstacle: Option<String>,
 }
 
 /// A Job as the plan sees it.
@@ -130,6 +140,16 @@ pub struct Plan {
     pub look_again: Option<Duration>,
 }
 
+/// The beginning of a text, of so many bytes at most.
+pub(crate) fn head(mut text: String, bytes: usize) -> String {
+    const MORE: char = '…';
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes.saturating_sub(MORE.len_utf8())));
+        text.push(MORE);
+    }
+    text
+}
+
 /// Decides what is to be done with `sequence`, as it is now.
 pub fn plan(sequence: &SequentialJob, observed: &Observation, now: Timestamp) -> Plan {
     let mut planner = Planner::new(sequence, observed, now);
@@ -144,7 +164,7 @@ pub fn plan(sequence: &SequentialJob, observed: &Observation, now: Timestamp) ->
         planner.advance();
         planner.summarise();
     } else {
-        planner.refuse(&describe(&faults));
+        planner.refuse(&head(describe(&faults), MAX_MESSAGE));
     }
     planner.stop_what_must_not_run();
     planner.finish()

@@ -1,6 +1,8 @@
 //! The resource `SequentialJob`, `batch.example.com/v1alpha1`.
 
-#![allow(unreachable_pub, reason = "the schema's derive repeats the spec within a function")]
+#![allow(dead_code, unreachable_pub, reason = "the schema's derive repeats the spec within a function")]
+
+mod read;
 
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -26,7 +28,7 @@ pub const MAX_NAME: usize = 63;
 pub const DEFAULT_BACKOFF_LIMIT: i32 = 6;
 
 /// What is to run.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Debug, Clone, Default, PartialEq)]
 #[kube(
     group = "batch.example.com",
     version = "v1alpha1",
@@ -78,6 +80,10 @@ pub struct SequentialJobSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub steps: Vec<StepSettings>,
+
+    /// Fields that came past the schema and cannot be read, and why.
+    #[serde(skip)]
+    pub unreadable: Vec<(String, String)>,
 }
 
 /// Settings of a step.
@@ -238,7 +244,7 @@ pub struct StepStatus {
     /// The end of that pod's termination message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message: Option<String>,
-    /// Why it failed, in one word.
+    /// Why it failed, or cannot be started now, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What happened to it.

@@ -41,6 +41,13 @@ pub fn faults(sequence: &SequentialJob) -> Vec<Fault> {
         faults.add("metadata.name", format!("must be no longer than {MAX_NAME} characters, has {length}"));
     }
     let spec = &sequence.spec;
+    if !spec.unreadable.is_empty() {
+        // What the others make of the rest would say nothing.
+        for (field, why) in &spec.unreadable {
+            faults.add(format!("spec.{field}"), why);
+        }
+        return faults.0;
+    }
     containers(spec, &mut faults);
     template(spec, &mut faults);
     steps(spec, &mut faults);

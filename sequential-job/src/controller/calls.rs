@@ -5,11 +5,18 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
+use crate::jobs::WatchedJob;
 use crate::plan;
 use crate::resource::{FINALIZER, SequentialJob, SequentialJobStatus};
 
 /// Who the controller is to the API server: its field manager, and the source of events.
 pub const MANAGER: &str = "sequentialjob-controller";
+
+/// The most pods of a Job that are read at once.
+const MAX_PODS: u32 = 100;
+
+/// The longest note that an event may have, in bytes.
+const MAX_NOTE: usize = 1024;
 
 /// Why a pass over a sequence ended early.
 #[derive(Debug, thiserror::Error)]
@@ -47,16 +54,18 @@ fn to(act: &'static str) -> impl FnOnce(kube::Error) -> Error {
 
 /// What became of a Job that was applied.
 pub(super) enum Applied {
-    /// It is there.
-    There(Box<Job>),
+    /// It is there, or another of its name that cannot become it.
+    There(Box<WatchedJob>),
     /// The API server takes no such Job: says why.
     Refused(String),
+    /// It takes none now, such as where a quota is used up: says why.
+    Forbidden(String),
 }
 
 /// The calls for one sequence.
 pub(super) struct Calls {
     sequences: Api<SequentialJob>,
-    jobs: Api<Job>,
+    jobs: Api<WatchedJob>,
     pods: Api<Pod>,
     name: String,
 }
@@ -122,17 +131,19 @@ impl Calls {
             Ok(job) => Ok(Applied::There(Box::new(job))),
             // Either there is another of this name, whose template is not this one's, or no such Job can be.
             Err(kube::Error::Api(status)) if status.is_invalid() => {
-                if self.read(&name).await?.is_some() {
-                    return Err(Error::Stale);
-                }
-                Ok(Applied::Refused(status.message.clone()))
+                let there = self.read(&name).await?;
+                Ok(there
+                    .map_or(Applied::Refused(status.message.clone()), |job| Applied::There(Box::new(job))))
+            }
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                Ok(Applied::Forbidden(status.message.clone()))
             }
             Err(error) => Err(to("apply a job")(error)),
         }
     }
 
     /// Reads a Job past the cache.
-    pub(super) async fn read(&self, name: &str) -> Result<Option<Job>, Error> {
+    pub(super) async fn read(&self, name: &str) -> Result<Option<WatchedJob>, Error> {
         self.jobs.get_opt(name).await.map_err(to("read a job"))
     }
 
@@ -160,11 +171,11 @@ impl Calls {
         }
     }
 
-    /// The pods of a Job.
+    /// Pods of the Job of this uid: all of most, and as many as there is room for of one that has thousands.
     pub(super) async fn pods(&self, job: &str) -> Result<Vec<Pod>, Error> {
-        let selector = format!("batch.kubernetes.io/job-name={job}");
-        let pods = self.pods.list(&ListParams::default().labels(&selector)).await;
-        pods.map(|pods| pods.items).map_err(to("list a job's pods"))
+        let selector = format!("batch.kubernetes.io/controller-uid={job}");
+        let parameters = ListParams::default().labels(&selector).limit(MAX_PODS);
+        self.pods.list(&parameters).await.map(|pods| pods.items).map_err(to("list a job's pods"))
     }
 }
 
@@ -173,7 +184,7 @@ pub(super) fn event(event: plan::Event, job: Option<ObjectReference>) -> Event {
     Event {
         type_: if event.is_warning { EventType::Warning } else { EventType::Normal },
         reason: event.reason.to_owned(),
-        note: Some(event.note),
+        note: Some(plan::head(event.note, MAX_NOTE)),
         action: "Reconciling".to_owned(),
         secondary: job,
     }

@@ -1,8 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action as Next;
@@ -14,8 +13,8 @@ use super::Jobs;
 use super::calls::{Applied, Calls, Error, event};
 use crate::jobs::{self, job_name};
 use crate::metrics::Metrics;
-use crate::plan::{Action, Event, Observation, plan};
-use crate::resource::{FINALIZER, MAX_CONTAINERS, SequentialJob, StepPhase};
+use crate::plan::{Action, Event, Observation, ObservedJob, plan};
+use crate::resource::{FINALIZER, MAX_CONTAINERS, RETRY_ANNOTATION, SequentialJob, StepPhase, StepStatus};
 
 /// A step's Job is made and seen within one pass: intent, Job, running. More rounds mean that something is wrong.
 const MAX_ROUNDS: usize = 4;
@@ -30,8 +29,8 @@ pub struct Controller {
     jobs: Jobs,
     reporter: Reporter,
     metrics: Arc<Metrics>,
-    /// The version of the last own write of a resource, by uid, until the cache has it.
-    written: Mutex<HashMap<String, u64>>,
+    /// The version of the last own write of a resource, and when that was, by uid.
+    written: Mutex<HashMap<String, (u64, Instant)>>,
 }
 
 impl Controller {
@@ -46,8 +45,11 @@ impl Controller {
     /// A call failed; all that was done until then is as if the controller had been killed there.
     pub async fn reconcile(&self, sequence: Arc<SequentialJob>) -> Result<Next, Error> {
         // Else Jobs that are there would look as if they were not.
-        if self.jobs.wait_until_ready().await.is_err() || self.is_behind(&sequence) {
+        if self.jobs.wait_until_ready().await.is_err() {
             return Ok(Next::await_change());
+        }
+        if self.is_behind(&sequence) {
+            return Ok(Next::requeue(LOOK_AGAIN));
         }
         let timer = self.metrics.start();
         let outcome = Pass::new(self, &sequence).run((*sequence).clone()).await;
@@ -58,24 +60,18 @@ impl Controller {
     /// Whether the cache does not have the last own write yet. With it comes the next pass.
     fn is_behind(&self, sequence: &SequentialJob) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let uid = sequence.uid().unwrap_or_default();
-        let Some(own) = written.get(&uid).copied() else { return false };
-        let is_behind = version(sequence).is_some_and(|cached| cached < own);
-        if !is_behind {
-            written.remove(&uid);
-        }
-        is_behind
+        // All that is saved by it are calls that would be refused. So nothing need be known for long, neither of what is
+        // gone nor where versions went back, as after a restored backup.
+        written.retain(|_, (_, at)| at.elapsed() < LOOK_AGAIN);
+        let own = sequence.uid().and_then(|uid| written.get(&uid).map(|(own, _)| *own));
+        own.zip(version(sequence)).is_some_and(|(own, cached)| cached < own)
     }
 
     fn wrote(&self, sequence: &SequentialJob) {
         if let (Some(uid), Some(version)) = (sequence.uid(), version(sequence)) {
-            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            written.insert(uid, (version, Instant::now()));
         }
-    }
-
-    fn forget(&self, sequence: &SequentialJob) {
-        let uid = sequence.uid().unwrap_or_default();
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
     }
 }
 
@@ -84,19 +80,35 @@ fn version(sequence: &SequentialJob) -> Option<u64> {
     sequence.metadata.resource_version.as_ref()?.parse().ok()
 }
 
+/// Whether a plan would read of both the same, but for their status.
+fn is_planned_alike(one: &SequentialJob, other: &SequentialJob) -> bool {
+    let read = |sequence: &SequentialJob| {
+        let metadata = sequence.metadata.clone();
+        let retry = metadata.annotations.and_then(|mut all| all.remove(RETRY_ANNOTATION));
+        (metadata.uid, metadata.generation, metadata.deletion_timestamp, retry)
+    };
+    read(one) == read(other)
+}
+
+/// Whether a step was to be started, and its end is not known.
+fn is_open(step: &StepStatus) -> bool {
+    step.attempt.is_some() && [StepPhase::Pending, StepPhase::Running].contains(&step.phase)
+}
+
 /// A pass over one sequence.
 struct Pass<'a> {
     controller: &'a Controller,
     calls: Calls,
     /// Jobs that calls have returned, by index: newer than the cache's.
-    seen: BTreeMap<usize, Job>,
+    seen: BTreeMap<usize, ObservedJob>,
     rejection: Option<String>,
+    obstacle: Option<String>,
 }
 
 impl<'a> Pass<'a> {
     fn new(controller: &'a Controller, sequence: &SequentialJob) -> Self {
         let calls = Calls::new(&controller.client, sequence);
-        Self { controller, calls, seen: BTreeMap::new(), rejection: None }
+        Self { controller, calls, seen: BTreeMap::new(), rejection: None, obstacle: None }
     }
 
     async fn run(mut self, mut sequence: SequentialJob) -> Result<Next, Error> {
@@ -111,7 +123,13 @@ impl<'a> Pass<'a> {
                 is_certain = true;
             }
             if !is_deleting && sequence.status.as_ref() != Some(&plan.status) {
-                sequence = self.note(self.calls.write_status(&sequence, &plan.status).await?);
+                let written = self.note(self.calls.write_status(&sequence, &plan.status).await?);
+                // One that changes nothing is not refused, however old the version that it names: another write of the
+                // same arrived before, and somebody may have changed the resource since.
+                if !is_planned_alike(&sequence, &written) {
+                    return Err(Error::Stale);
+                }
+                sequence = written;
                 is_certain = true;
             }
             // What is decided on an old view must not be done.
@@ -127,8 +145,7 @@ impl<'a> Pass<'a> {
                 continue;
             }
             if !plan.needs_finalizer && has_finalizer {
-                let left = self.calls.set_finalizer(&sequence, false).await?;
-                if is_deleting { self.controller.forget(&left) } else { self.controller.wrote(&left) }
+                self.note(self.calls.set_finalizer(&sequence, false).await?);
             }
             let is_over = plan.status.completion_time.is_some();
             let pause = plan.look_again.or((!is_over).then_some(LOOK_AGAIN));
@@ -147,30 +164,32 @@ impl<'a> Pass<'a> {
         let (name, namespace) = (sequence.name_any(), sequence.namespace().unwrap_or_default());
         let owner = sequence.uid().unwrap_or_default();
         let steps = sequence.status.as_ref().map(|status| status.steps.as_slice()).unwrap_or_default();
-        let mut observed = Observation { rejection: self.rejection.clone(), ..Observation::default() };
+        let (rejection, obstacle) = (self.rejection.clone(), self.obstacle.clone());
+        let is_refused = rejection.is_some() || obstacle.is_some();
+        let mut observed = Observation { rejection, obstacle, ..Observation::default() };
         for index in 0..MAX_CONTAINERS {
             let job = job_name(&name, index);
             let cached = || self.controller.jobs.get(&ObjectRef::new(&job).within(&namespace));
-            let mut found = self.seen.get(&index).map(|job| jobs::observe(job, &owner));
+            let mut found = self.seen.get(&index).cloned();
             found = found.or_else(|| cached().map(|job| jobs::observe(&job, &owner)));
-            let step = steps.get(index);
-            let is_open = step.is_some_and(|step| {
-                step.attempt.is_some() && [StepPhase::Pending, StepPhase::Running].contains(&step.phase)
-            });
-            // Missing only for the cache, maybe: it was there, or the resource must not go before it.
-            let is_deleting = sequence.metadata.deletion_timestamp.is_some();
-            if found.is_none() && is_open && (is_deleting || step.is_some_and(|step| step.job_uid.is_some()))
-            {
+            let open = steps.get(index).filter(|step| is_open(step));
+            // Missing only for the cache, maybe, which knows no Job without our label either.
+            if let (None, Some(step), false) = (&found, open, is_refused) {
                 let job = self.calls.read(&job).await?;
                 found = job.as_ref().map(|job| jobs::observe(job, &owner));
+                if let (None, Some(uid), None) =
+                    (&found, &step.job_uid, &sequence.metadata.deletion_timestamp)
+                    && self.calls.pods(uid).await?.iter().any(jobs::may_run)
+                {
+                    observed.orphaned.insert(index);
+                }
             }
             let Some(mut found) = found else { continue };
-            if is_open
-                && found.attempt == step.and_then(|step| step.attempt)
-                && let (Some(outcome), Some(container)) =
-                    (&mut found.outcome, sequence.spec.containers.get(index))
+            if let (Some(step), Some(container)) = (open, sequence.spec.containers.get(index))
+                && found.attempt == step.attempt
+                && let Some(outcome) = &mut found.outcome
             {
-                jobs::explain(outcome, &self.calls.pods(&job).await?, &container.name);
+                jobs::explain(outcome, &self.calls.pods(&found.uid).await?, &container.name);
             }
             observed.jobs.insert(index, found);
         }
@@ -182,8 +201,12 @@ impl<'a> Pass<'a> {
         match action {
             Action::Apply { index, attempt, suspend } => {
                 match self.calls.apply(&jobs::job(sequence, index, attempt, suspend)).await? {
-                    Applied::There(job) => _ = self.seen.insert(index, *job),
+                    Applied::There(job) => {
+                        let owner = sequence.uid().unwrap_or_default();
+                        self.seen.insert(index, jobs::observe(&job, &owner));
+                    }
                     Applied::Refused(why) => self.rejection = Some(why),
+                    Applied::Forbidden(why) => self.obstacle = Some(why),
                 }
                 return Ok(true);
             }

@@ -19,6 +19,13 @@ fn long_names_are_shortened_and_stay_apart() {
     assert_eq!(job_name(&one, 10), job_name(&one, 10));
 }
 
+/// As the API server shows it to a watch.
+fn watched(job: &Job) -> WatchedJob {
+    let mut job: WatchedJob = serde_json::from_value(serde_json::to_value(job).unwrap()).unwrap();
+    job.shrink();
+    job
+}
+
 fn sequence() -> SequentialJob {
     serde_json::from_value(json!({
         "apiVersion": "batch.example.com/v1alpha1", "kind": "SequentialJob",
@@ -47,6 +54,7 @@ fn a_job_has_the_template_and_its_own_container() {
         ("u", Some(true), Some(true))
     );
     assert_eq!((spec.parallelism, spec.completions, spec.backoff_limit), (Some(2), Some(4), Some(1)));
+    assert_eq!(spec.pod_replacement_policy.as_deref(), Some("Failed"), "two pods of a step at once");
     let (pod, labels) = (spec.template.spec.as_ref().unwrap(), spec.template.metadata.as_ref().unwrap());
     assert_eq!(pod.containers.len(), 1);
     assert_eq!(pod.containers[0].name, "two");
@@ -61,6 +69,7 @@ fn a_job_has_the_template_and_its_own_container() {
 fn what_is_observed_of_a_job_is_what_it_was_made_with() {
     let mut job = job(&sequence(), 0, 3, true);
     job.metadata.uid = Some("j".to_owned());
+    let job = watched(&job);
     let observed = observe(&job, "u");
     assert_eq!((observed.attempt, observed.is_ours, observed.is_suspended), (Some(3), true, true));
     assert_eq!((observed.uid.as_str(), observed.outcome), ("j", None));

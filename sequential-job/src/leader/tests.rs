@@ -18,6 +18,8 @@ struct State {
     lease: Option<Value>,
     version: u32,
     is_away: bool,
+    /// How long what was done is not answered.
+    delay: Duration,
 }
 
 impl Server {
@@ -30,6 +32,8 @@ impl Server {
                 let sent =
                     serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap_or(Value::Null);
                 let (status, answer) = server.answer(&head.method, sent);
+                let delay = server.0.lock().unwrap().delay;
+                sleep(delay).await;
                 let body = Body::from(serde_json::to_vec(&answer).unwrap());
                 Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
             }
@@ -62,6 +66,10 @@ impl Server {
     fn holder(&self) -> Option<String> {
         let state = self.0.lock().unwrap();
         state.lease.as_ref().and_then(|lease| Some(lease["spec"]["holderIdentity"].as_str()?.to_owned()))
+    }
+
+    fn set_delay(&self, delay: Duration) {
+        self.0.lock().unwrap().delay = delay;
     }
 
     fn set_away(&self, is_away: bool) {
@@ -165,6 +173,30 @@ async fn who_cannot_renew_stops_before_another_may_begin_and_takes_it_up_again()
     assert!(RENEW_WITHIN + EVERY * 2 < DURATION);
     server.set_away(false);
     pass(EVERY * 2).await;
+    assert!(one.is_working());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hears_too_late_that_it_has_the_lease_does_not_begin() {
+    let server = Server::default();
+    // To ask and to take is a call each.
+    server.set_delay(DURATION.mul_f64(0.4));
+    let one = Controller::start(&server, "one");
+    for _ in 0..60 {
+        pass(Duration::from_secs(1)).await;
+        assert!(!one.is_working(), "its lease may be another's by now");
+    }
+    assert_eq!(server.holder().as_deref(), Some("one"), "it was answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gets_no_answer_asks_again() {
+    let server = Server::default();
+    server.set_delay(Duration::from_secs(3600));
+    let one = Controller::start(&server, "one");
+    pass(Duration::from_secs(60)).await;
+    server.set_delay(Duration::ZERO);
+    pass(RENEW_WITHIN + EVERY * 2).await;
     assert!(one.is_working());
 }
 

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Action, DEADLINE_EXCEEDED, INVALID_SPEC, ObservedJob, Outcome, Planner, hash, steps};
+use super::{
+    Action, DEADLINE_EXCEEDED, FAILED_CREATE, INVALID_SPEC, MAX_MESSAGE, ObservedJob, Outcome, Planner, hash,
+    head, steps,
+};
 use crate::resource::StepPhase;
 
 /// How soon a Job of somebody else is looked at again: nobody tells when it goes.
@@ -21,7 +24,7 @@ impl Planner<'_> {
             if step.phase == StepPhase::Failed {
                 break;
             }
-            if self.is_overdue() && !self.spec.is_suspended() {
+            if self.is_overdue() && !self.has_ended(index) && !self.spec.is_suspended() {
                 let seconds = self.spec.active_deadline_seconds.unwrap_or_default();
                 self.fail(index, DEADLINE_EXCEEDED, format!("the sequence took longer than {seconds} s"));
                 break;
@@ -51,6 +54,13 @@ impl Planner<'_> {
     /// The first step that is not done.
     pub(super) fn current(&self) -> Option<usize> {
         self.status.steps.iter().position(|step| step.phase != StepPhase::Succeeded)
+    }
+
+    /// Whether the outcome of a step is known, and only not noted: it counts, however late it is seen.
+    fn has_ended(&self, index: usize) -> bool {
+        let attempt = self.status.steps[index].attempt;
+        let is_its = |job: &ObservedJob| job.is_ours && attempt.is_some() && job.attempt == attempt;
+        self.observed.jobs.get(&index).is_some_and(|job| is_its(job) && job.outcome.is_some())
     }
 
     /// As for a Job, the time begins anew when a paused sequence continues.
@@ -105,6 +115,13 @@ impl Planner<'_> {
             self.fail(index, INVALID_SPEC, format!("Job {index} was refused: {rejection}"));
             return false;
         }
+        if let Some(obstacle) = &self.observed.obstacle {
+            return self.stumble(index, format!("Job {index} cannot be made: {obstacle}"));
+        }
+        if self.observed.orphaned.contains(&index) {
+            self.look_again_in(LOOK_AT_OTHERS);
+            return self.wait(format!("Waiting for the pods of job {index}, which was deleted, to end"));
+        }
         if self.status.steps[index].job_uid.is_some() {
             self.event(
                 Some(index),
@@ -124,6 +141,18 @@ impl Planner<'_> {
         false
     }
 
+    /// Something is in the way of a step's Job, and may go.
+    fn stumble(&mut self, index: usize, message: String) -> bool {
+        let message = head(message, MAX_MESSAGE);
+        let step = &mut self.status.steps[index];
+        step.reason = Some(FAILED_CREATE.to_owned());
+        if step.message.replace(message.clone()).as_ref() != Some(&message) {
+            self.event(Some(index), FAILED_CREATE, message, true);
+        }
+        self.look_again_in(LOOK_AT_OTHERS);
+        false
+    }
+
     /// The Job of a step is there.
     fn follow(&mut self, index: usize, attempt: i64, job: &ObservedJob) -> bool {
         let start = job.start_time.unwrap_or(self.now);
@@ -132,6 +161,9 @@ impl Planner<'_> {
             step.job_uid = Some(job.uid.clone());
             step.start_time = Some(Time(start));
             step.phase = StepPhase::Running;
+            if step.reason.take().is_some() {
+                step.message = None;
+            }
             self.event(Some(index), "JobStarted", format!("Started job {index}"), false);
         }
         match &job.outcome {
@@ -164,8 +196,11 @@ impl Planner<'_> {
     }
 
     fn fail(&mut self, index: usize, reason: &str, message: String) {
-        let now = self.time();
+        let (now, message) = (self.time(), head(message, MAX_MESSAGE));
+        let spec_hash = hash::of_step(self.spec, index);
         let step = &mut self.status.steps[index];
+        // Also of one that was never to be started: by it a mended spec is told.
+        step.spec_hash.get_or_insert(spec_hash);
         step.phase = StepPhase::Failed;
         step.end_time.get_or_insert(now);
         step.reason = Some(reason.to_owned());

@@ -26,7 +26,7 @@ impl Planner<'_> {
             self.is_resumed |=
                 !holds && record.as_ref().is_some_and(|record| record.phase == StepPhase::Failed);
             // One that was not started has no name to keep.
-            let kept = record.filter(|record| holds && record.attempt.is_some());
+            let kept = record.filter(|record| holds && record.spec_hash.is_some());
             self.status.steps.push(kept.unwrap_or(fresh));
         }
         self.is_resumed |= before.any(|record| record.phase == StepPhase::Failed);
@@ -43,9 +43,9 @@ impl Planner<'_> {
         }
     }
 
-    /// A sequence that had too little time goes on where it has more now.
+    /// A sequence that had too little time goes on where its spec gives it more: only then, since clocks go back too.
     fn lift_deadline(&mut self) {
-        if self.is_overdue() {
+        if self.is_overdue() || self.status.observed_generation == self.sequence.metadata.generation {
             return;
         }
         let is_late = |step: &&mut StepStatus| {
@@ -67,6 +67,6 @@ impl Planner<'_> {
     pub(super) fn deadline_in(&self) -> Option<SignedDuration> {
         let start = self.status.start_time.as_ref()?.0;
         let span = SignedDuration::from_secs(self.spec.active_deadline_seconds?);
-        Some(span - self.now.duration_since(start))
+        Some(span.saturating_sub(self.now.duration_since(start)))
     }
 }

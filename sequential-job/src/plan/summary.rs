@@ -39,6 +39,7 @@ impl Planner<'_> {
         }
         if self.status.progress.failure_reason.as_deref() != Some(INVALID_SPEC) {
             self.event(None, INVALID_SPEC, message.to_owned(), true);
+            self.status.completion_time = None;
         }
         self.fail_with(None, INVALID_SPEC, message);
         self.count();
@@ -81,6 +82,7 @@ impl Planner<'_> {
             (Some(note), _) => note,
             (None, _) if is_suspended => format!("Suspended at job {current}"),
             (None, StepPhase::Running) => format!("Job {current} is running"),
+            (None, _) if step.reason.is_some() => "it is tried again".to_owned(),
             (None, _) => format!("Job {current} is about to start"),
         };
         let before = current.checked_sub(1).map(|done| format!("Job {done} completed successfully; "));

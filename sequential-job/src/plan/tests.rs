@@ -1,3 +1,4 @@
+mod clocks;
 mod walk;
 mod world;
 
@@ -223,38 +224,6 @@ fn a_suspended_sequence_starts_nothing_and_pauses_what_runs() {
 }
 
 #[test]
-fn time_that_is_over_stops_the_step_and_fails_the_sequence() {
-    let mut world = World::with_steps(2);
-    world.change(|spec| spec.active_deadline_seconds = Some(60)).settle();
-    assert_eq!(world.plan_with(&world.jobs).look_again, Some(Duration::from_secs(61)));
-    world.later(59).complete(0);
-    assert_eq!(world.started(), [0, 1]);
-    world.later(1).settle();
-    assert_eq!(world.status().progress.failure_reason.as_deref(), Some(DEADLINE_EXCEEDED));
-    assert!(!world.jobs.contains_key(&1), "it does not run on");
-    world.later(60).settle();
-    assert_eq!(world.started(), [0, 1]);
-    world.change(|spec| spec.active_deadline_seconds = Some(600)).settle();
-    assert_eq!((world.started(), world.status().phase), (vec![0, 1, 1], Phase::Running));
-    world.later(600).settle();
-    assert_eq!(world.status().phase, Phase::Failed, "counted from its start");
-    world.retry("1").settle();
-    assert_eq!(world.status().phase, Phase::Running, "a retry has all the time");
-}
-
-#[test]
-fn suspension_does_not_use_up_the_time() {
-    let mut world = World::with_steps(1);
-    world.change(|spec| spec.active_deadline_seconds = Some(60)).settle();
-    world.change(|spec| spec.suspend = Some(true)).settle().later(3600).settle();
-    assert_eq!(world.status().phase, Phase::Suspended);
-    world.change(|spec| spec.suspend = None).settle().later(59).settle();
-    assert_eq!(world.status().phase, Phase::Running);
-    world.later(1).settle();
-    assert_eq!(world.status().phase, Phase::Failed);
-}
-
-#[test]
 fn a_spec_that_cannot_run_fails_without_a_job_and_runs_once_it_can() {
     let mut world = World::with_steps(2);
     world.image(1, "").settle();
@@ -313,10 +282,63 @@ fn a_deleted_sequence_goes_after_its_jobs() {
 }
 
 #[test]
-fn a_finished_sequence_goes_when_its_time_to_live_is_over() {
+fn a_deleted_job_is_run_again_only_once_its_pods_have_ended() {
     let mut world = World::with_steps(1);
-    world.change(|spec| spec.ttl_seconds_after_finished = Some(100)).settle().complete(0).later(40);
-    assert_eq!(world.plan_with(&world.jobs).look_again, Some(Duration::from_secs(60)));
-    world.later(60);
-    assert_eq!(world.plan_with(&world.jobs).actions, [Action::DeleteSequence]);
+    world.settle();
+    let orphaned = Observation { orphaned: [0].into(), ..Observation::default() };
+    let waits = plan(&world.sequence, &orphaned, world.now);
+    assert_eq!((waits.actions, waits.look_again), (vec![], Some(Duration::from_secs(5))));
+    assert_eq!(waits.status.attempts, 1);
+    world.sequence.status = Some(waits.status);
+    let message = world.condition("Progressing").2;
+    assert_eq!(message, "Waiting for the pods of job 0, which was deleted, to end");
+    world.jobs.clear();
+    world.settle();
+    assert_eq!(world.started(), [0, 0]);
+}
+
+#[test]
+fn what_is_in_the_way_of_a_job_is_told_once_and_forgotten_once_it_is_gone() {
+    let mut world = World::with_steps(1);
+    world.pass(&BTreeMap::new(), 1);
+    let full = Observation { obstacle: Some("exceeded quota".to_owned()), ..Observation::default() };
+    for times in [1, 0] {
+        let waits = plan(&world.sequence, &full, world.now);
+        assert_eq!((waits.events.len(), waits.look_again), (times, Some(Duration::from_secs(5))));
+        world.sequence.status = Some(waits.status);
+        let message = "Job 0 cannot be made: exceeded quota; it is tried again";
+        assert_eq!(world.condition("Progressing").2, message);
+        let tries = world.plan_with(&BTreeMap::new());
+        assert_eq!(Some(&tries.status), world.sequence.status.as_ref(), "nothing is known to be another");
+        assert_eq!(tries.actions, [Action::Apply { index: 0, attempt: 1, suspend: false }]);
+    }
+    world.settle();
+    assert_eq!(world.condition("Progressing").2, "Job 0 is running");
+}
+
+#[test]
+fn messages_of_any_length_fit_into_a_status() {
+    let mut world = World::with_steps(64);
+    world.change(|spec| spec.containers.iter_mut().for_each(|one| one.image = Some("ü ".repeat(2000))));
+    world.settle();
+    let (_, reason, message) = world.condition("Failed");
+    assert_eq!(reason, INVALID_SPEC);
+    assert!(message.len() <= MAX_MESSAGE && message.ends_with('…'), "{} bytes", message.len());
+    assert_eq!(head("short".to_owned(), 5), "short");
+}
+
+/// Were it another one in a later release, all that is done would run again.
+#[test]
+fn the_hash_of_a_step_is_what_it_was() {
+    let spec = serde_json::from_str(
+        r#"{
+            "containers": [{
+                "name": "one", "image": "i", "args": ["a"], "env": [{"name": "E", "value": "v"}],
+                "resources": {"limits": {"cpu": "1", "memory": "1Mi"}}, "volumeMounts": [{"name": "d", "mountPath": "/d"}]
+            }],
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"volumes": [{"name": "d", "emptyDir": {}}]}},
+            "steps": [{"name": "one", "parallelism": 2}]
+        }"#,
+    );
+    assert_eq!(hash::of_step(&spec.unwrap(), 0), "025183880bc44709-e0b8f12e0ac897ad");
 }

@@ -2,10 +2,11 @@
 
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use sequential_job::resource::{Phase, SequentialJob, StepPhase};
 
 use crate::cluster::Cluster;
+use crate::contract::job;
 use crate::sequences::{Adjectives, FAIL, HANG, OK, is_over, sequence, step};
 
 fn is_running(index: usize) -> impl Fn(&SequentialJob) -> bool {
@@ -14,6 +15,12 @@ fn is_running(index: usize) -> impl Fn(&SequentialJob) -> bool {
 
 fn attempts(one: &SequentialJob) -> i64 {
     one.status.as_ref().map_or(0, |status| status.attempts)
+}
+
+/// Whether the condition `Progressing` says this.
+fn is_told(one: &SequentialJob, text: &str) -> bool {
+    let conditions = one.status.iter().flat_map(|status| &status.conditions);
+    conditions.filter(|one| one.type_ == "Progressing").any(|one| one.message.contains(text))
 }
 
 fn is_suspended(job: &Job) -> bool {
@@ -145,6 +152,36 @@ async fn a_running_job_that_is_deleted_by_hand_runs_again_and_the_sequence_says_
     assert!(progressing.message.contains("Job 1 was deleted"), "{}", progressing.message);
     assert!(cluster.events("sample").await.iter().any(|(reason, _)| reason == "JobDeleted"));
     cluster.check(&[("sample-1", 2)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_deleted_by_hand_runs_again_only_once_its_pods_have_ended() {
+    let Some(cluster) = Cluster::only_fake("keep a pod from ending").await else { return };
+    let _controller = cluster.controller().await;
+    cluster.create(&sequence("sample", &[HANG, OK])).await;
+    cluster.until_is("sample", is_running(0)).await;
+    cluster.as_fake().hold_pods(true);
+    cluster.delete_job("sample-0").await;
+    cluster.until_is("sample", |one| is_told(one, "Waiting for the pods of job 0")).await;
+    cluster.as_fake().hold_pods(false);
+    cluster.until_is("sample", |one| attempts(one) == 2 && is_running(0)(one)).await;
+    cluster.finish("sample-0", 0);
+    cluster.until_is("sample", |one| is_over(one, Phase::Succeeded)).await;
+    cluster.check(&[("sample-0", 2)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_somebody_else_is_left_alone_until_it_goes() {
+    let cluster = Cluster::start().await;
+    let _controller = cluster.controller().await;
+    let other = cluster.jobs().create(&PostParams::default(), &job("sample-0", "a")).await.unwrap();
+    cluster.create(&sequence("sample", &[OK])).await;
+    let waits = |one: &SequentialJob| is_told(one, "`sample-0`, which belongs to somebody else");
+    cluster.until_is("sample", waits).await;
+    assert_eq!(cluster.jobs().get("sample-0").await.unwrap().uid(), other.uid());
+    cluster.delete_job("sample-0").await;
+    cluster.until_is("sample", |one| is_over(one, Phase::Succeeded)).await;
+    cluster.check(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,19 +4,19 @@ use std::fmt::Debug;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams};
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Api, Client, Config, Resource, ResourceExt};
 use sequential_job::resource::{Phase, SequentialJob};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::controller::Controller;
@@ -169,6 +169,18 @@ impl Cluster {
         self.sequences().create(&PostParams::default(), sequence).await.unwrap()
     }
 
+    /// Creates a sequence as it is written, whatever its types say.
+    pub(crate) async fn create_raw(&self, sequence: Value) {
+        let kind = ApiResource::erase::<SequentialJob>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &kind);
+        api.create(&PostParams::default(), &serde_json::from_value(sequence).unwrap()).await.unwrap();
+    }
+
+    /// What is of no namespace, or of another.
+    pub(crate) fn client(&self) -> (Client, &str) {
+        (self.client.clone(), &self.namespace)
+    }
+
     /// Changes what is there, as `kubectl edit` does.
     pub(crate) async fn change(&self, name: &str, change: impl Fn(SequentialJob) -> SequentialJob) {
         loop {
@@ -222,8 +234,13 @@ impl Cluster {
 
     /// Waits until all sequences are as `is` says.
     pub(crate) async fn until_all(&self, is: impl Fn(&SequentialJob) -> bool) {
-        while !self.sequences().list(&ListParams::default()).await.unwrap().items.iter().all(&is) {
-            tokio::time::sleep(LOOK_EVERY).await;
+        loop {
+            let began = Instant::now();
+            if self.sequences().list(&ListParams::default()).await.unwrap().items.iter().all(&is) {
+                return;
+            }
+            // A look at thousands must not take the machine that they run on.
+            tokio::time::sleep(LOOK_EVERY.max(4 * began.elapsed())).await;
         }
     }
 

@@ -21,7 +21,7 @@ fn code<T: std::fmt::Debug>(result: kube::Result<T>) -> u16 {
 }
 
 /// A Job that starts no pod.
-fn job(name: &str, image: &str) -> Job {
+pub(crate) fn job(name: &str, image: &str) -> Job {
     let template =
         json!({"spec": {"containers": [{"name": "one", "image": image}], "restartPolicy": "Never"}});
     serde_json::from_value(json!({

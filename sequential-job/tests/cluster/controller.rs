@@ -1,6 +1,7 @@
 //! The controller's program as a process.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -25,9 +26,11 @@ pub(crate) struct Controller {
 impl Controller {
     /// Starts it with these arguments, and with its diagnostics in `log`.
     pub(crate) fn start(arguments: &[&str], kubeconfig: &str, log: PathBuf, door: Option<Arc<Door>>) -> Self {
+        let has_webhook = arguments.contains(&"--webhook-listen");
         let child = Command::new(env!("CARGO_BIN_EXE_sequential-job-controller"))
             .args(arguments)
-            .args(["--admin-listen", "127.0.0.1:0", "--webhook-listen", "off"])
+            .args(["--admin-listen", "127.0.0.1:0"])
+            .args(if has_webhook { [].as_slice() } else { &["--webhook-listen", "off"] })
             .env("KUBECONFIG", kubeconfig)
             .env("RUST_LOG", "info,sequential_job=debug")
             .stdin(Stdio::null())
@@ -40,6 +43,18 @@ impl Controller {
             door.comes(controller.pid());
         }
         controller
+    }
+
+    /// Where its webhook is, once it says so.
+    pub(crate) async fn webhook(&self) -> SocketAddr {
+        loop {
+            let said = std::fs::read_to_string(&self.log).unwrap();
+            let line = said.lines().find_map(|line| line.split_once("webhook open")).map(|(_, rest)| rest);
+            if let Some((_, address)) = line.and_then(|rest| rest.split_once("address=")) {
+                return address.split_whitespace().next().unwrap().parse().unwrap();
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
     }
 
     /// Those that are deployed in a real cluster.

@@ -1,17 +1,19 @@
 //! An API server of these kinds, in this process, with a Job controller and a garbage collector.
 //!
 //! It serves get, list, create, update, delete and all patches but strategic ones; versions, conflicts and preconditions;
-//! watches with bookmarks and with versions that are too old; the status as a subresource; finalizers, owner references,
-//! deletion in the foreground and in the background; a Job's template that cannot change.
+//! watches with bookmarks, with an end and with versions that are too old; the status as a subresource; finalizers, owner
+//! references, deletion in the foreground and in the background; a Job's template that cannot change; webhooks that are
+//! asked about what is created and replaced.
 //!
-//! It does not model: schemas, CEL, defaults and admission (a real one says what they do), pages of lists, `managedFields`
+//! It does not model: schemas, CEL and defaults (a real one says what they do), pages of lists, `managedFields`
 //! (an applied field belongs to whoever applied it last), strategic merge patches, orphaned dependents, more than one
 //! pod a Job.
 //!
 //! - `kind`: the kinds and their addresses; `store`: objects and verbs; `fields`: what an apply does; `refusal`: what is answered otherwise
-//! - `door`: a port, its faults; `answer`: requests; `watching`, `selector`: watches
+//! - `admission`: webhooks; `door`: a port, its faults; `answer`: requests; `watching`, `selector`: watches
 //! - `jobs`: the Job controller; `garbage`: the garbage collector
 
+mod admission;
 mod answer;
 pub(crate) mod door;
 mod fields;
@@ -53,6 +55,11 @@ impl Fake {
     /// All that has happened.
     pub(crate) fn history(&self) -> Vec<Change> {
         self.store.with(|objects| objects.history.clone())
+    }
+
+    /// Lets the webhook's Service lead there.
+    pub(crate) fn route_webhook(&self, to: std::net::SocketAddr) {
+        self.store.with(|objects| objects.webhook = Some(to));
     }
 
     /// Forgets old versions: watches that would begin at one have to list again.

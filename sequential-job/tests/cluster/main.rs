@@ -5,7 +5,8 @@
 //! - [`fake`]: the fake API server; [`history`]: what must hold whatever happens
 //! - [`cluster`]: either of them, as a scenario sees it; [`controller`]: the program; [`sequences`]: what it runs
 //! - [`contract`]: what is taken for granted of either; [`recorder`]: the history of a real one
-//! - the scenarios: [`paths`] without a fault, [`changes`] by people, [`kills`], [`outages`], [`crowds`]
+//! - the scenarios: [`paths`] without a fault, [`changes`] by people, [`kills`], [`outages`], [`crowds`],
+//!   [`admission`] by the webhook
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -16,6 +17,7 @@ mod history;
 mod recorder;
 mod sequences;
 
+mod admission;
 mod changes;
 mod contract;
 mod crowds;

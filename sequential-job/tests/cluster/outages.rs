@@ -1,12 +1,20 @@
 //! API servers that are away, forget, refuse or cut off; controllers that take over from each other.
 
+use std::time::{Duration, Instant};
+
 use kube::api::ListParams;
 use sequential_job::resource::{Phase, StepPhase};
 
 use crate::cluster::Cluster;
 use crate::controller::Controller;
-use crate::fake::Call;
+use crate::fake::{Call, Door};
 use crate::sequences::{Adjectives, HANG, OK, is_over, sequence, step};
+
+/// All pauses that grow have come to their longest by then.
+const OUTAGE: Duration = Duration::from_secs(240);
+
+/// The longest pause or silence that is waited for, and a machine that is busy.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_while_watches_are_cut_is_seen_after() {
@@ -39,6 +47,45 @@ async fn what_happens_while_the_api_server_is_away_is_seen_after() {
     controller.door().until_turned_away(3).await;
     controller.door().set_away(false);
     cluster.until_is("sample", |one| is_over(one, Phase::Succeeded)).await;
+    cluster.check(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes without an API server: `cargo test -- --ignored`"]
+async fn after_minutes_without_an_api_server_the_work_goes_on_at_once() {
+    if Cluster::only_fake("take the API server away").await.is_none() {
+        return;
+    }
+    let leave: fn(&Door, bool) = |door, is_away| door.set_away(is_away);
+    let fall_silent: fn(&Door, bool) = |door, is_silent| door.set_silent(is_silent);
+    let outages = [("away", leave), ("silent", fall_silent)];
+    let outages = outages.into_iter().flat_map(|one| ["true", "false"].map(|election| (election, one)));
+    let lives = outages.map(|(election, (what, outage))| async move {
+        let cluster = Cluster::fake().await;
+        let controller = cluster.controller_with(&["--leader-election", election]).await;
+        cluster.create(&sequence("sample", &[HANG, OK])).await;
+        cluster.until_is("sample", |one| step(one, 0) == StepPhase::Running).await;
+        outage(controller.door(), true);
+        cluster.finish("sample-0", 0);
+        tokio::time::sleep(OUTAGE).await;
+        outage(controller.door(), false);
+        let back = Instant::now();
+        cluster.until_is("sample", |one| is_over(one, Phase::Succeeded)).await;
+        eprintln!("{what} for {OUTAGE:?}, election {election}: done after {:?}", back.elapsed());
+        assert!(back.elapsed() < GOES_ON_WITHIN);
+        cluster.check(&[]).await;
+    });
+    futures_util::future::join_all(lives).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_controllers_that_do_not_agree_who_leads_start_nothing_twice() {
+    let Some(cluster) = Cluster::unattended().await else { return };
+    let _both = (cluster.controller().await, cluster.controller().await);
+    for number in 0..20 {
+        cluster.create(&sequence(&format!("crowd-{number}"), &[OK, OK, OK])).await;
+    }
+    cluster.until_all(|one| is_over(one, Phase::Succeeded)).await;
     cluster.check(&[]).await;
 }
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
-use sequential_job::jobs::{ATTEMPT_ANNOTATION, observe};
+use sequential_job::jobs::{ATTEMPT_ANNOTATION, WatchedJob, observe};
 use sequential_job::plan::{Observation, hash, plan};
 use sequential_job::resource::{FINALIZER, SequentialJob, StepPhase, StepStatus};
 use serde_json::{Value, json};
@@ -83,8 +83,8 @@ impl Sequence {
             // The intent comes before the Job.
             let jobs = if round == 0 { &[] } else { jobs };
             let observed =
-                jobs.iter().enumerate().map(|(index, job)| (index, observe(&job.0, "u"))).collect();
-            let observed = Observation { jobs: observed, rejection: None };
+                jobs.iter().enumerate().map(|(index, job)| (index, observe(&job.watched(), "u"))).collect();
+            let observed = Observation { jobs: observed, ..Observation::default() };
             self.0.status = Some(plan(&self.0, &observed, Timestamp::now()).status);
         }
         self
@@ -124,6 +124,11 @@ pub(crate) fn job(index: usize, attempt: i64) -> Made {
 }
 
 impl Made {
+    /// As a watch has it.
+    pub(crate) fn watched(&self) -> WatchedJob {
+        serde_json::from_value(self.json()).unwrap()
+    }
+
     pub(crate) fn completed(mut self) -> Self {
         let condition = json!([{"type": "Complete", "status": "True"}]);
         let status = self.0.status.as_mut().unwrap();

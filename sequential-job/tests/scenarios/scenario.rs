@@ -70,7 +70,7 @@ impl Scenario {
         let (store, mut writer) = reflector::store();
         writer.apply_watcher_event(&watcher::Event::Init);
         for job in self.jobs {
-            writer.apply_watcher_event(&watcher::Event::InitApply(job.0));
+            writer.apply_watcher_event(&watcher::Event::InitApply(job.watched()));
         }
         writer.apply_watcher_event(&watcher::Event::InitDone);
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some("test".to_owned()) };

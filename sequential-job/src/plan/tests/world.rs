@@ -74,7 +74,7 @@ impl World {
                 jobs.extend(self.jobs.get(&index).map(|job| (index, job.clone())));
             }
         }
-        plan(&self.sequence, &Observation { jobs, rejection: None }, self.now)
+        plan(&self.sequence, &Observation { jobs, ..Observation::default() }, self.now)
     }
 
     /// Passes of the controller until nothing is left to be done.

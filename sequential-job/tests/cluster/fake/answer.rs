@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::admission;
 use super::kind::{self, Address, Key};
 use super::refusal::Refusal;
 use super::selector::Selector;
@@ -31,7 +34,9 @@ pub(crate) async fn answer(
         if query.get("watch").is_some_and(|watch| watch == "true") {
             let since =
                 query.get("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or_default();
-            return watching::watch(Arc::clone(store), selector, since, faults());
+            let seconds = query.get("timeoutSeconds").and_then(|seconds| seconds.parse().ok());
+            let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+            return watching::watch(Arc::clone(store), selector, since, end, faults());
         }
         return respond(200, &store.with(|objects| list(objects, &selector)));
     }
@@ -48,6 +53,10 @@ pub(crate) async fn answer(
     let body = match body {
         Ok(body) => body,
         Err(error) => return refuse(&Refusal::bad(&error)),
+    };
+    let body = match admission::review(store, address, &method, body).await {
+        Ok(body) => body,
+        Err(refusal) => return refuse(&refusal),
     };
     let done = store.with(|objects| match (method.as_str(), address.key()) {
         ("POST", None) => create(objects, address, body),

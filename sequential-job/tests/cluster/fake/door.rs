@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
@@ -64,6 +65,8 @@ pub(crate) struct Door {
     decide: Mutex<Decide>,
     process: Mutex<Option<Pid>>,
     is_away: watch::Sender<bool>,
+    /// Whether connections go dead without a word.
+    is_silent: watch::Sender<bool>,
     /// Connections that came while it was away.
     turned_away: watch::Sender<usize>,
     /// Counts calls, to wait for one.
@@ -83,6 +86,7 @@ impl Door {
             decide: Mutex::new(Box::new(|_| Fault::None)),
             process: Mutex::default(),
             is_away: watch::Sender::new(false),
+            is_silent: watch::Sender::new(false),
             turned_away: watch::Sender::new(0),
             called: watch::Sender::new(0),
             mute: watch::Sender::new(None),
@@ -111,6 +115,11 @@ impl Door {
     /// Cuts all connections, and each that comes, until it is back.
     pub(crate) fn set_away(&self, is_away: bool) {
         self.is_away.send_replace(is_away);
+    }
+
+    /// Says nothing more on any connection, nor on each that comes, until it is back; those stay as they are for ever.
+    pub(crate) fn set_silent(&self, is_silent: bool) {
+        self.is_silent.send_replace(is_silent);
     }
 
     /// Cuts all watches.
@@ -153,16 +162,20 @@ impl Door {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream, store: Arc<Store>) {
-        let mut away = self.is_away.subscribe();
+        let (mut away, mut silent) = (self.is_away.subscribe(), self.is_silent.subscribe());
         let service = service_fn(|request| {
             let (door, store) = (Arc::clone(&self), Arc::clone(&store));
             async move { Ok::<_, Infallible>(door.call(&store, request).await) }
         });
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        tokio::select! {
+        let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let goes_silent = tokio::select! {
             // A connection that breaks is the other side's business.
-            _ = connection => {}
-            _ = away.wait_for(|is_away| *is_away) => {}
+            _ = &mut connection => false,
+            _ = away.wait_for(|is_away| *is_away) => false,
+            _ = silent.wait_for(|is_silent| *is_silent) => true,
+        };
+        if goes_silent {
+            std::future::pending().await
         }
     }
 

@@ -36,6 +36,11 @@ impl Refusal {
         Self::new(422, "Invalid", format!("{} \"{}\" is invalid: {why}", key.plural, key.name))
     }
 
+    /// As a webhook says it.
+    pub(crate) fn denied(webhook: &str, why: &str) -> Self {
+        Self::new(422, "Invalid", format!("admission webhook \"{webhook}\" denied the request: {why}"))
+    }
+
     pub(crate) fn bad(why: &dyn Display) -> Self {
         Self::new(400, "BadRequest", why.to_string())
     }

@@ -58,6 +58,8 @@ pub(crate) struct Objects {
     /// What belongs to an object, by its uid.
     dependents: HashMap<String, BTreeSet<Key>>,
     uids: u64,
+    /// Where the webhook's Service leads to.
+    pub(crate) webhook: Option<std::net::SocketAddr>,
     /// Whether pods that are deleted stay, and Jobs wait to be complete as if theirs did.
     pub(crate) are_pods_held: bool,
 }
@@ -101,6 +103,7 @@ impl Objects {
     pub(crate) fn create(&mut self, mut key: Key, mut object: Value) -> Result<Arc<Value>, Refusal> {
         self.uids += 1;
         let kind = kind::of(key.plural);
+        let has_long_note = object["note"].as_str().is_some_and(|note| note.len() > MAX_NOTE);
         let metadata = object["metadata"].as_object_mut().ok_or_else(|| Refusal::bad(&"no metadata"))?;
         if key.name.is_empty() {
             let prefix = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default();
@@ -111,6 +114,9 @@ impl Objects {
         }
         if self.objects.contains_key(&key) {
             return Err(Refusal::already_exists(&key));
+        }
+        if key.plural == "events" && has_long_note {
+            return Err(Refusal::invalid(&key, "note: can have at most 1024 characters"));
         }
         metadata.insert("name".to_owned(), json!(key.name));
         if !key.namespace.is_empty() {
@@ -270,6 +276,9 @@ impl Objects {
         object
     }
 }
+
+/// The longest note of an event, in bytes.
+const MAX_NOTE: usize = 1024;
 
 /// Stands while dependents are deleted first.
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";

@@ -9,6 +9,7 @@ use hyper::Response;
 use hyper::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::kind;
 use super::refusal::Refusal;
@@ -27,6 +28,8 @@ struct Watch {
     changes: watch::Receiver<u64>,
     drops: watch::Receiver<u64>,
     mute: watch::Receiver<Option<&'static str>>,
+    /// When it ends by itself.
+    end: Option<Instant>,
     /// How far it is.
     version: u64,
     /// How far the client knows that it is.
@@ -37,13 +40,17 @@ pub(crate) fn watch(
     store: Arc<Store>,
     selector: Selector,
     since: u64,
+    end: Option<Instant>,
     (drops, mute): Faults,
 ) -> Response<Body> {
     let changes = store.subscribe();
-    let state = Some(Watch { store, selector, changes, drops, mute, version: since, told: since });
+    let state = Some(Watch { store, selector, changes, drops, mute, end, version: since, told: since });
     let events = stream::unfold(state, |state| async {
         let mut watch = state?;
-        let events = watch.next().await;
+        let events = match watch.end {
+            Some(end) => timeout_at(end, watch.next()).await.ok()?,
+            None => watch.next().await,
+        };
         let goes_on = events.is_ok() && watch.told != u64::MAX;
         Some((events.map(Bytes::from), goes_on.then_some(watch)))
     });
