@@ -85,26 +85,27 @@ async fn transform(
     source: Extracted,
     rules: &Rules,
 ) -> anyhow::Result<Transformed> {
-    let session = engine::session(&run.directory.spill())?;
     let inputs = inputs(run, &source)?;
     let bar = run.console.count(&source.name, None);
     let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-    let (columns, mut rejects, read) = if inputs[0].kind.format == TableFormat::Parquet {
-        let paths = inputs.iter().map(|input| input.path.clone()).collect();
+    let session = |row_bytes| engine::session(&run.directory.spill(), engine::batch_rows(row_bytes));
+    let (session, columns, mut rejects, read) = if inputs[0].kind.format == TableFormat::Parquet {
+        let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
+        let session = session(judged::row_bytes(&paths).context("failed to read the Parquet")?)?;
         let columns = judged::parquet(&session, paths).await?;
         let rejects = rejects_of(run, &source, &names(&columns));
-        (columns, rejects, None)
+        (session, columns, rejects, None)
     } else {
-        let rows = run.directory.file(&format!("source-{number}.rows.csv"));
+        // Its rows come in batches that are small enough.
+        let session = session(0)?;
+        let rows = run.directory.file(&format!("source-{number}.rows.arrow"));
         let (header, rejects, read) = normalise(run, &source, inputs, rows.clone(), bar.clone()).await?;
-        (judged::text(&session, &rows, &header).await?, rejects, Some(read))
+        let columns = judged::text(&session, &rows, &header).await?;
+        (session, columns, rejects, Some(read))
     };
     let own: Vec<_> = rules.of(&source.name).collect();
     judged::apply(&session, &own).await?;
-    let mut key = rules.key(&source.name, &names(&columns))?;
-    if read.is_none() {
-        key = key.iter().map(|name| judged::exact(&columns, name)).collect();
-    }
+    let key = rules.key(&source.name, &names(&columns))?;
     let file = format!("source-{number}.valid.parquet");
     let valid = async {
         let doubled = doubled::origins(&session, &key).await?;
