@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use datafusion::arrow::array::{AsArray as _, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
-use datafusion::execution::options::ArrowReadOptions;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, ident, lit, when};
 use datafusion::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionContext};
@@ -39,7 +38,7 @@ pub(crate) async fn text(
 ) -> anyhow::Result<Vec<Column>> {
     let path = rows.to_str().context("the run directory's path is not UTF-8")?;
     session
-        .register_arrow(ROWS, path, ArrowReadOptions::default())
+        .register_parquet(ROWS, path, ParquetReadOptions::default())
         .await
         .context("failed to read the rows")?;
     let columns = told(session, header).await?;

@@ -1,15 +1,16 @@
-//! The normal form of a source's rows, which the table engine reads without fault: an Arrow file of each row's origin and
-//! its fields as text.
+//! The normal form of a source's rows, which the table engine reads without fault: a Parquet file of each row's origin
+//! and its fields as text.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use datafusion::arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::ipc::writer::FileWriter;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::Compression;
+use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::engine;
 use crate::rejects::Origin;
@@ -17,13 +18,15 @@ use crate::transform::ORIGIN;
 
 /// Rows on their way into the file.
 pub(crate) struct Rows {
-    file: FileWriter<BufWriter<File>>,
+    file: ArrowWriter<File>,
     schema: SchemaRef,
     origins: Int64Builder,
     columns: Vec<StringBuilder>,
     /// What is not in the file yet.
     rows: usize,
     bytes: usize,
+    /// Of the row group that is not ended yet.
+    group_bytes: usize,
 }
 
 impl Rows {
@@ -33,10 +36,15 @@ impl Rows {
         let mut fields = vec![Field::new(ORIGIN, DataType::Int64, false)];
         fields.extend(columns.iter().map(|name| Field::new(name, DataType::Utf8, true)));
         let schema = Arc::new(Schema::new(fields));
-        let file = FileWriter::try_new_buffered(File::create(to).with_context(failed)?, &schema);
-        let file = file.with_context(failed)?;
+        // Read twice and then gone: no time is spent on finding what is alike.
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_dictionary_enabled(false)
+            .build();
+        let file = File::create(to).with_context(failed)?;
+        let file = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).with_context(failed)?;
         let columns = columns.iter().map(|_| StringBuilder::new()).collect();
-        Ok(Self { file, schema, origins: Int64Builder::new(), columns, rows: 0, bytes: 0 })
+        Ok(Self { file, schema, origins: Int64Builder::new(), columns, rows: 0, bytes: 0, group_bytes: 0 })
     }
 
     /// Adds a row; none is a missing value.
@@ -62,7 +70,8 @@ impl Rows {
     /// Ends the file.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         self.write()?;
-        self.file.finish().context("failed to write rows")
+        self.file.close().context("failed to write rows")?;
+        Ok(())
     }
 
     fn write(&mut self) -> anyhow::Result<()> {
@@ -71,35 +80,45 @@ impl Rows {
         }
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(self.origins.finish())];
         arrays.extend(self.columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+        self.group_bytes += self.bytes;
         (self.rows, self.bytes) = (0, 0);
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays);
-        batch.and_then(|batch| self.file.write(&batch)).context("failed to write rows")
+        self.file.write(&batch.context("failed to write rows")?).context("failed to write rows")?;
+        // A reader holds rows of one group at a time; how small they are packed says nothing of what that takes.
+        if self.group_bytes >= engine::BATCH_BYTES {
+            self.group_bytes = 0;
+            self.file.flush().context("failed to write rows")?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::AsArray as _;
-    use datafusion::arrow::ipc::reader::FileReader;
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
 
     #[test]
-    fn rows_are_written_in_batches_of_few_bytes_and_missing_values_are_no_empty_ones() {
+    fn rows_are_written_in_groups_of_few_bytes_and_missing_values_are_no_empty_ones() {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("rows.arrow");
+        let path = place.path().join("rows.parquet");
         let mut rows = Rows::create(&path, &["a".to_owned(), "b".to_owned()]).unwrap();
+        // Packed, it is next to nothing.
         let long = "x".repeat(engine::BATCH_BYTES / 2);
-        for line in 2..=6 {
+        for line in 2..=20 {
             rows.add(Origin::new(0, line), [Some(long.as_str()), None]).unwrap();
         }
-        rows.add(Origin::new(0, 7), [Some(""), Some("y")]).unwrap();
+        rows.add(Origin::new(0, 21), [Some(""), Some("y")]).unwrap();
         rows.finish().unwrap();
-        let batches: Vec<RecordBatch> =
-            FileReader::try_new(File::open(path).unwrap(), None).unwrap().map(Result::unwrap).collect();
-        assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [2, 2, 2]);
-        let last = batches[2]["a"].as_string::<i32>();
-        assert_eq!((last.value(0).len(), last.value(1)), (long.len(), ""));
-        assert!(batches[2]["b"].as_string::<i32>().iter().eq([None, Some("y")]));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        let groups = reader.metadata().row_groups().iter().map(|group| group.num_rows());
+        assert!(groups.eq([2, 2, 2, 2, 2, 2, 2, 2, 2, 2]));
+        let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+        let last = batches.last().unwrap();
+        assert_eq!(last["a"].as_string::<i32>().iter().last(), Some(Some("")));
+        assert_eq!(last["b"].as_string::<i32>().iter().last(), Some(Some("y")));
+        assert_eq!(batches[0]["b"].as_string::<i32>().iter().next(), Some(None));
     }
 }

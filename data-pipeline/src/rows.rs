@@ -270,8 +270,8 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::ipc::reader::FileReader;
     use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
     use super::*;
 
@@ -289,7 +289,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let inputs = inputs(place.path(), files);
         let header = header(&inputs).unwrap();
-        let to = place.path().join("rows.arrow");
+        let to = place.path().join("rows.parquet");
         let origins = inputs.iter().map(|input| input.origin.clone()).collect();
         let mut rejects = Rejects::new(place.path(), "x", origins, &header.columns);
         let read = normalise(&inputs, &header, &to, &mut rejects, &|_| Ok(())).unwrap();
@@ -301,7 +301,7 @@ mod tests {
 
     /// The rows with their origins: a missing value is a dash.
     fn shown(path: &Path) -> String {
-        let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+        let reader = ParquetRecordBatchReader::try_new(File::open(path).unwrap(), 1024).unwrap();
         let mut shown = String::new();
         for batch in reader.map(Result::unwrap) {
             let options = FormatOptions::default().with_null("-");

@@ -98,7 +98,7 @@ async fn transform(
     } else {
         // Its rows come in batches that are small enough.
         let session = session(0)?;
-        let rows = run.directory.file(&format!("source-{number}.rows.arrow"));
+        let rows = run.directory.file(&format!("source-{number}.rows.parquet"));
         let (header, rejects, read) = normalise(run, &source, inputs, rows.clone(), bar.clone()).await?;
         let columns = judged::text(&session, &rows, &header).await?;
         (session, columns, rejects, Some(read))
@@ -191,13 +191,12 @@ async fn split(
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build();
     let failed = || format!("failed to write {}", to.display());
     let file = File::create(to).with_context(failed)?;
     let mut writer =
         ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).with_context(failed)?;
-    let mut valid = 0;
+    let (mut valid, mut bytes) = (0, 0);
     let rows = async { session.table(JUDGED).await?.execute_stream().await };
     let mut rows = rows.await.context("failed to judge the records")?;
     while let Some(batch) = rows.try_next().await.context("failed to judge the records")? {
@@ -206,6 +205,12 @@ async fn split(
         let kept = kept(&batch, &is_valid, &schema)?;
         valid += kept.num_rows() as u64;
         writer.write(&kept).with_context(failed)?;
+        // As they are read: packed, also long texts may be small.
+        bytes += kept.get_array_memory_size();
+        if bytes >= ROW_GROUP_BYTES {
+            bytes = 0;
+            writer.flush().with_context(failed)?;
+        }
     }
     writer.close().with_context(failed)?;
     Ok(valid)
