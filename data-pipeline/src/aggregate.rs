@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use anyhow::Context as _;
 use datafusion::arrow::array::{AsArray as _, RecordBatch};
 use datafusion::arrow::datatypes::Float64Type;
+use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use datafusion::scalar::ScalarValue;
@@ -40,27 +41,59 @@ pub(crate) async fn run(run: &Run, sources: Vec<Transformed>) -> Result<Aggregat
 }
 
 async fn aggregate(run: &Run, sources: Vec<Transformed>) -> anyhow::Result<Aggregated> {
-    let session = engine::session(&run.directory.spill())?;
+    let session = open(run, &sources, engine::BATCH_ROWS).await?;
+    let merged = merge(&sources, &without_values(&session, &sources).await?);
+    let groups = match &run.config.group_by {
+        Some(by) => {
+            let column = groups::column(by, &merged)?;
+            let session = session_for(run, &session, &sources, column).await?;
+            Some(groups::by(&session, column, &merged).await?)
+        }
+        None => None,
+    };
+    let bar = run.console.count("columns", Some(merged.len() as u64));
+    let mut columns = Vec::new();
+    for (index, column) in merged.iter().enumerate() {
+        let summary = async {
+            let session = session_for(run, &session, &sources, column).await?;
+            summarise(run, &session, index, column).await
+        };
+        let summary = summary.await;
+        columns.push(summary.with_context(|| format!("failed to aggregate the column {}", column.name))?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(aggregated(sources, columns, groups))
+}
+
+/// A session with the sources' tables.
+async fn open(run: &Run, sources: &[Transformed], batch_rows: usize) -> anyhow::Result<SessionContext> {
+    let session = engine::session(&run.directory.spill(), batch_rows)?;
     for (index, source) in sources.iter().enumerate() {
         let path = run.directory.file(&source.file);
         let path = path.to_str().context("the run directory's path is not UTF-8")?;
         let read = session.register_parquet(table(index), path, ParquetReadOptions::default()).await;
         read.with_context(|| format!("failed to read the records of {}", source.name))?;
     }
-    let merged = merge(&sources, &without_values(&session, &sources).await?);
-    let groups = match &run.config.group_by {
-        Some(by) => Some(groups::by(&session, by, &merged).await?),
-        None => None,
-    };
-    let bar = run.console.count("columns", Some(merged.len() as u64));
-    let mut columns = Vec::new();
-    for (index, column) in merged.iter().enumerate() {
-        let summary = summarise(run, &session, index, column).await;
-        columns.push(summary.with_context(|| format!("failed to aggregate the column {}", column.name))?);
-        bar.inc(1);
+    Ok(session)
+}
+
+/// The session itself, or one that works on few enough of a column's values at a time, where they are long.
+async fn session_for(
+    run: &Run,
+    session: &SessionContext,
+    sources: &[Transformed],
+    column: &Merged,
+) -> anyhow::Result<SessionContext> {
+    if column.kind != Kind::Text {
+        return Ok(session.clone());
     }
-    bar.finish_and_clear();
-    Ok(aggregated(sources, columns, groups))
+    let sql = format!("SELECT max(CAST(octet_length(v) AS BIGINT)) FROM ({})", values_sql(column));
+    let longest = whole(&engine::query(session, &sql).await?[0], 0);
+    match engine::batch_rows(longest) {
+        engine::BATCH_ROWS => Ok(session.clone()),
+        few => open(run, sources, few).await,
+    }
 }
 
 fn aggregated(sources: Vec<Transformed>, columns: Vec<ColumnSummary>, groups: Option<Groups>) -> Aggregated {
@@ -146,8 +179,11 @@ async fn summarise(
     column: &Merged,
 ) -> anyhow::Result<ColumnSummary> {
     let values = values_sql(column);
-    let numbers =
-        if column.kind.is_number() { "avg(v), stddev_samp(v)" } else { "NULL AS mean, NULL AS deviation" };
+    let numbers = if column.kind.is_number() {
+        "avg(CAST(v AS DOUBLE)), stddev_samp(CAST(v AS DOUBLE))"
+    } else {
+        "NULL AS mean, NULL AS deviation"
+    };
     let sql = format!("SELECT count(*), count(v), min(v), max(v), {numbers} FROM ({values})");
     let totals = engine::query(session, &sql).await?;
     let (count, present) = (whole(&totals[0], 0), whole(&totals[0], 1));
@@ -247,6 +283,9 @@ pub(crate) fn value(batch: &RecordBatch, column: usize, row: usize) -> anyhow::R
         ScalarValue::Int64(Some(number)) => Value::from(number),
         // JSON has no infinities: they are texts.
         ScalarValue::Float64(Some(number)) if number.is_finite() => Value::from(number),
+        ScalarValue::Decimal128(..) | ScalarValue::Decimal256(..) => {
+            decimal(&array_value_to_string(batch.column(column), row).context("failed to read a value")?)
+        }
         ScalarValue::Boolean(Some(boolean)) => Value::from(boolean),
         ScalarValue::Utf8(Some(text)) => Value::from(text),
         ScalarValue::TimestampMicrosecond(Some(microseconds), _) => {
@@ -255,6 +294,16 @@ pub(crate) fn value(batch: &RecordBatch, column: usize, row: usize) -> anyhow::R
         }
         other => Value::from(other.to_string()),
     }))
+}
+
+/// A decimal as JSON has it: a number, or a text where whoever reads JSON would take it for another number.
+fn decimal(text: &str) -> Value {
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+    let whole = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from));
+    whole.unwrap_or_else(|_| match text.parse::<f64>() {
+        Ok(number) if number.to_string() == text => Value::from(number),
+        _ => Value::from(text),
+    })
 }
 
 /// A number of a batch's only row; none where it is null, or none that JSON has.
@@ -266,6 +315,22 @@ fn number(batch: &RecordBatch, column: usize) -> anyhow::Result<Option<f64>> {
 mod tests {
     use super::*;
     use crate::transform::Column;
+
+    #[test]
+    fn decimals_that_json_would_round_are_texts() {
+        for (text, expected) in [
+            ("0.00", Value::from(0)),
+            ("1.10", Value::from(1.1)),
+            ("-5.00", Value::from(-5)),
+            ("0.0000000001", Value::from(1e-10)),
+            ("18446744073709551615", Value::from(u64::MAX)),
+            ("100000000000000000000000", Value::from(1e23)),
+            ("100000000000000000000001", Value::from("100000000000000000000001")),
+            ("9007199254740992.50", Value::from("9007199254740992.5")),
+        ] {
+            assert_eq!(decimal(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn columns_of_one_name_are_one_and_keep_their_first_place() {

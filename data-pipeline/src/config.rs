@@ -68,6 +68,10 @@ pub struct Config {
     #[arg(long, env, global = true, value_name = "BYTES", default_value_t = 16 << 30)]
     pub max_source_bytes: u64,
 
+    /// Certificates (PEM) to trust besides the web's roots, for sources over https
+    #[arg(long, env, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+
     /// How diagnostics are written.
     #[command(flatten)]
     pub log: LogArgs,

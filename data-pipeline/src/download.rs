@@ -1,10 +1,12 @@
 //! Sources over HTTP: time-outs, retries, and no more bytes than are allowed.
 
+use std::error::Error;
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http_client::tls;
 use indicatif::ProgressBar;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Client, Response, StatusCode};
@@ -55,25 +57,26 @@ impl DownloadError {
     /// Whether another attempt may do better.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Http { source, .. } => !source.is_builder() && !source.is_redirect(),
+            Self::Http { source, .. } => {
+                !source.is_builder() && !source.is_redirect() && !is_of_a_distrusted_server(source)
+            }
             Self::Status(status) => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
             Self::TooLarge(_) | Self::UnknownFormat(_) | Self::Write { .. } => false,
         }
     }
 }
 
-/// A client that trusts the web's roots.
-pub(crate) fn client(limits: Limits) -> anyhow::Result<Client> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("failed to set up TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+/// Whether an attempt failed because nobody vouches for the server.
+fn is_of_a_distrusted_server(error: &reqwest::Error) -> bool {
+    let mut causes = iter::successors(Some(error as &(dyn Error + 'static)), |&cause| cause.source());
+    causes.any(|cause| matches!(tls::error_of(cause), Some(rustls::Error::InvalidCertificate(_))))
+}
+
+/// A client that trusts the web's roots, and the certificates of `ca_file` besides.
+pub(crate) fn client(limits: Limits, ca_file: Option<&Path>) -> anyhow::Result<Client> {
     Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls::config(ca_file, b"http/1.1")?)
+        .http1_only()
         .no_proxy()
         .user_agent(concat!("data-pipeline/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits.timeout)

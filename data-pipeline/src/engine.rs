@@ -17,16 +17,27 @@ use crate::transform::{ROW_GROUP, ROW_GROUP_BYTES};
 /// What sorting and grouping may hold before they spill. The process takes some 100 MiB besides.
 const MEMORY: usize = 192 << 20;
 
-/// A session that spills into `directory`.
-pub(crate) fn session(directory: &Path) -> anyhow::Result<SessionContext> {
+/// So many rows, or so many bytes of them, are worked on together.
+pub(crate) const BATCH_ROWS: usize = 1024;
+pub(crate) const BATCH_BYTES: usize = 4 << 20;
+
+/// How many rows of that many bytes are worked on together.
+pub(crate) fn batch_rows(row_bytes: u64) -> usize {
+    let rows = BATCH_BYTES as u64 / row_bytes.max(1);
+    usize::try_from(rows).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
+}
+
+/// A session that spills into `directory`, and works on so many rows at a time.
+pub(crate) fn session(directory: &Path, batch_rows: usize) -> anyhow::Result<SessionContext> {
+    // Of what is long, an operator holds more than it has told by then: twice its part.
+    let memory = if batch_rows < BATCH_ROWS { MEMORY / 2 } else { MEMORY };
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)))
+        .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
         .with_temp_file_path(directory)
         .build_arc()
         .context("failed to set up the spilling of tables")?;
     // One partition: rows keep their order, and each operator has all of the memory.
-    // Few rows at a time: however long they are, those under way fit.
-    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(1024);
+    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(batch_rows);
     let options = config.options_mut();
     options.sql_parser.enable_ident_normalization = false;
     // Views keep whole buffers alive for a few bytes of each.

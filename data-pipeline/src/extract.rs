@@ -46,7 +46,7 @@ impl Extracted {
 pub(crate) async fn run(run: &Run) -> Result<Vec<Extracted>, Failures> {
     let sources = &run.config.data_sources.0;
     let limits = Limits { timeout: run.config.source_timeout, bytes: run.config.max_source_bytes };
-    let client = download::client(limits)?;
+    let client = download::client(limits, run.config.ca_file.as_deref())?;
     for number in 1..=sources.len() {
         run.console.line(format_args!("Extracting from source {number}/{}...", sources.len()));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
+use anyhow::Context as _;
 use datafusion::prelude::SessionContext;
 use serde_json::Value;
 
@@ -14,17 +14,26 @@ use crate::summary::{Group, Groups};
 /// How many groups a report has.
 const MOST: usize = 100;
 
-/// The largest groups of the records of all sources that have the column `by`, with the means of the numbers in them.
+/// The column of this name.
 ///
 /// # Errors
-/// No source has the column.
-pub(crate) async fn by(session: &SessionContext, by: &str, columns: &[Merged]) -> anyhow::Result<Groups> {
-    let Some(column) = columns.iter().find(|column| column.name == by) else {
+/// No source has it.
+pub(crate) fn column<'a>(by: &str, columns: &'a [Merged]) -> anyhow::Result<&'a Merged> {
+    columns.iter().find(|column| column.name == by).with_context(|| {
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        bail!("no source has the column `{by}` of --group-by: there are {}", names.join(", "));
-    };
+        format!("no source has the column `{by}` of --group-by: there are {}", names.join(", "))
+    })
+}
+
+/// The largest groups of the records of all sources that have the column, with the means of the numbers in them.
+pub(crate) async fn by(
+    session: &SessionContext,
+    column: &Merged,
+    columns: &[Merged],
+) -> anyhow::Result<Groups> {
+    let by = &column.name;
     let numbers: Vec<&Merged> =
-        columns.iter().filter(|other| other.kind.is_number() && other.name != by).collect();
+        columns.iter().filter(|other| other.kind.is_number() && other.name != *by).collect();
     let rows = column.tables.iter().map(|table| {
         let own = numbers.iter().enumerate().map(|(index, number)| {
             let value = if number.tables.contains(table) { quoted(&number.name) } else { "NULL".to_owned() };
@@ -53,5 +62,5 @@ pub(crate) async fn by(session: &SessionContext, by: &str, columns: &[Merged]) -
     }
     let all = format!("SELECT count(*) FROM (SELECT v FROM ({rows}) GROUP BY v)");
     let all = whole(&engine::query(session, &all).await?[0], 0);
-    Ok(Groups { by: by.to_owned(), others: all - groups.len() as u64, groups })
+    Ok(Groups { by: by.clone(), others: all - groups.len() as u64, groups })
 }

@@ -1,24 +1,24 @@
 //! The view that says of each row of a source what its columns hold and why it is rejected, if it is.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use datafusion::arrow::array::{AsArray as _, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::logical_expr::{Expr, ExprSchemable as _, ident, lit, when};
-use datafusion::prelude::{CsvReadOptions, DataFrame, ParquetReadOptions, SessionContext};
+use datafusion::parquet::file::reader::{FileReader as _, SerializedFileReader};
+use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionContext};
 use datafusion::scalar::ScalarValue;
 
 use crate::engine::{self, quoted, text as literal};
-use crate::rows::{EMPTY, Header};
+use crate::rows::Header;
 use crate::rules::Rule;
 use crate::transform::{Column, JUDGED, ORIGIN, REASON};
 use crate::types::{self, Kind, SAMPLE};
 
-/// The rows in their normal form.
-const NORMAL: &str = "__normal";
-/// The rows as the file has them.
+/// The rows in their normal form, or as the Parquet has them.
 const ROWS: &str = "__rows";
 /// The rows with their columns read.
 const READ: &str = "__read";
@@ -36,19 +36,11 @@ pub(crate) async fn text(
     rows: &Path,
     header: &Header,
 ) -> anyhow::Result<Vec<Column>> {
-    let mut fields = vec![Field::new(ORIGIN, DataType::Int64, false)];
-    fields.extend(header.columns.iter().map(|name| Field::new(name, DataType::Utf8, true)));
-    let schema = Schema::new(fields);
-    let options = CsvReadOptions::new().has_header(false).schema(&schema).newlines_in_values(true);
     let path = rows.to_str().context("the run directory's path is not UTF-8")?;
-    session.register_csv(NORMAL, path, options).await.context("failed to read the rows")?;
-    let present = header.columns.iter().map(|name| {
-        let (name, empty) = (quoted(name), literal(EMPTY));
-        format!("CASE WHEN {name} = {empty} THEN '' ELSE {name} END AS {name}")
-    });
-    let sql = format!("SELECT {ORIGIN}, {} FROM {NORMAL}", present.collect::<Vec<_>>().join(", "));
-    let rows = session.sql(&sql).await.context("failed to read the rows")?;
-    session.register_table(ROWS, rows.into_view()).context("failed to read the rows")?;
+    session
+        .register_parquet(ROWS, path, ParquetReadOptions::default())
+        .await
+        .context("failed to read the rows")?;
     let columns = told(session, header).await?;
     let mut selected = vec![ORIGIN.to_owned()];
     let mut unread = String::new();
@@ -83,6 +75,19 @@ async fn told(session: &SessionContext, header: &Header) -> anyhow::Result<Vec<C
         Column { name: name.clone(), kind: Kind::told_by(counts, *is_text) }
     });
     Ok(told.collect())
+}
+
+/// How many bytes a row of Parquet files has, in the mean of the row group whose rows are the largest.
+pub(crate) fn row_bytes(paths: &[PathBuf]) -> anyhow::Result<u64> {
+    let mut largest = 0;
+    for path in paths {
+        let reader = SerializedFileReader::new(File::open(path)?)?;
+        let means = reader.metadata().row_groups().iter().map(|group| {
+            group.total_byte_size().max(0).unsigned_abs() / group.num_rows().max(1).unsigned_abs()
+        });
+        largest = means.fold(largest, u64::max);
+    }
+    Ok(largest)
 }
 
 /// Reads Parquet files, whose columns say themselves what they hold.
@@ -120,13 +125,6 @@ async fn view(session: &SessionContext, selected: &[String], unread: &str) -> an
     let read = session.sql(&sql).await.context("failed to read the columns")?;
     session.register_table(READ, read.into_view()).context("failed to read the columns")?;
     Ok(())
-}
-
-/// The column of the judged rows that has the values of this one exactly: a DOUBLE is the same for whole numbers that
-/// a Parquet file tells apart.
-pub(crate) fn exact(columns: &[Column], name: &str) -> String {
-    let float = columns.iter().position(|column| column.name == name && column.kind == Kind::Float);
-    float.map_or_else(|| name.to_owned(), raw)
 }
 
 /// Judges the rows: those that could not be read, then by each rule in turn.

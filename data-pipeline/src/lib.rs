@@ -11,8 +11,9 @@
 //! - `run_directory.rs`: lock, hand-off, clean-up; `console.rs`: lines and bars
 //! - `source.rs`: what `DATA_SOURCES` names; `format.rs`: what a file holds, by its name
 //! - `extract.rs`: stage 1; `download.rs`: sources over HTTP; `simulated.rs`: sources that are made up
-//! - `transform.rs`: stage 2; `rows.rs`: rows that cannot be read are set aside; `types.rs`: what a column holds;
-//!   `rules.rs`: `RULES_FILE`; `doubled.rs`: keys; `rejects.rs`: `rejects-<source>.csv`
+//! - `transform.rs`: stage 2; `rows.rs`: rows that cannot be read are set aside; `normal.rs`: the others, as the engine
+//!   reads them; `types.rs`: what a column holds; `rules.rs`: `RULES_FILE`; `doubled.rs`: keys; `rejects.rs`:
+//!   `rejects-<source>.csv`
 //! - `aggregate.rs`: stage 3, column by column and by groups (`groups.rs`); `engine.rs`: DataFusion, set up
 //! - `publish.rs`: stage 4; `staged.rs`: files that appear whole or not at all; [`report`]: the formats; [`summary`]: what a report says
 
@@ -26,6 +27,7 @@ mod extract;
 mod format;
 mod groups;
 mod judged;
+mod normal;
 mod pipeline;
 mod publish;
 mod rejects;

@@ -1,23 +1,20 @@
-//! CSV and JSON lines into one normal form that DataFusion reads without fault: rows that cannot be read are set aside.
-//!
-//! The normal form is CSV without a header: the row's origin first, then its fields: nothing where there is no value, and
-//! [`EMPTY`] for a text without characters.
+//! CSV and JSON lines into one normal form: rows that cannot be read are set aside.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use records::lines::{Line, Lines};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::format::{FileKind, TableFormat};
+use crate::normal::Rows;
 use crate::rejects::{Origin, Rejects};
 use crate::types::SAMPLE;
-
-/// What stands in the normal form for a text of JSON that is empty: no other one is likely to be this.
-pub(crate) const EMPTY: &str = "\\E";
 
 /// What a CSV record may have at most: an unclosed quote would else take in the rest of the file.
 const MAX_RECORD: u64 = 16 << 20;
@@ -90,7 +87,7 @@ fn csv_header(inputs: &[Input]) -> anyhow::Result<Header> {
 
 /// The columns of the first documents together, in the order of their names.
 fn json_header(inputs: &[Input]) -> anyhow::Result<Header> {
-    let mut columns = std::collections::BTreeMap::<String, (u64, u64)>::new();
+    let mut columns = BTreeMap::<String, (u64, u64)>::new();
     let mut sampled = 0;
     'sample: for input in inputs {
         let mut lines = Lines::new(input.open()?);
@@ -98,11 +95,11 @@ fn json_header(inputs: &[Input]) -> anyhow::Result<Header> {
             lines.next_line().with_context(|| format!("failed to read {}", input.origin))?
         {
             let Line::Whole { bytes, .. } = line else { continue };
-            let Ok(document) = serde_json::from_slice::<Map<String, Value>>(bytes) else { continue };
+            let Ok(document) = serde_json::from_slice::<Document>(bytes) else { continue };
             for (name, value) in document {
                 let (values, texts) = columns.entry(name).or_default();
-                *values += u64::from(!value.is_null());
-                *texts += u64::from(value.is_string());
+                *values += u64::from(value.get() != "null");
+                *texts += u64::from(value.get().starts_with('"'));
             }
             sampled += 1;
             if sampled == SAMPLE {
@@ -117,6 +114,19 @@ fn json_header(inputs: &[Input]) -> anyhow::Result<Header> {
     Ok(Header { columns: columns.into_keys().collect(), is_text })
 }
 
+/// A document's values as they stand in it: a number keeps all of its digits.
+type Document<'a> = BTreeMap<String, &'a RawValue>;
+
+/// A value as text: of a text what it says, of anything else how it is written. None where there is no value.
+fn text_of(value: &RawValue) -> serde_json::Result<Option<Cow<'_, str>>> {
+    Ok(match value.get().as_bytes().first() {
+        Some(b'n') => None,
+        Some(b'"') => Some(Cow::Owned(serde_json::from_str(value.get())?)),
+        Some(b'{' | b'[') => Some(Cow::Owned(serde_json::from_str::<Value>(value.get())?.to_string())),
+        _ => Some(Cow::Borrowed(value.get())),
+    })
+}
+
 /// Writes all rows that can be read to `to`, sets the others aside, and says how many there were in all.
 pub(crate) fn normalise(
     inputs: &[Input],
@@ -125,8 +135,7 @@ pub(crate) fn normalise(
     rejects: &mut Rejects,
     tick: Tick<'_>,
 ) -> anyhow::Result<u64> {
-    let file = File::create(to).with_context(|| format!("failed to write {}", to.display()))?;
-    let mut rows = csv::WriterBuilder::new().flexible(true).buffer_capacity(1 << 18).from_writer(file);
+    let mut rows = Rows::create(to, &header.columns)?;
     let mut read = 0;
     for (part, input) in inputs.iter().enumerate() {
         let mut sink = Sink { part, header, rows: &mut rows, rejects, read: &mut read, tick };
@@ -135,7 +144,7 @@ pub(crate) fn normalise(
             _ => csv_rows(input, &mut sink)?,
         }
     }
-    rows.flush().with_context(|| format!("failed to write {}", to.display()))?;
+    rows.finish()?;
     Ok(read)
 }
 
@@ -143,7 +152,7 @@ pub(crate) fn normalise(
 struct Sink<'a> {
     part: usize,
     header: &'a Header,
-    rows: &'a mut csv::Writer<File>,
+    rows: &'a mut Rows,
     rejects: &'a mut Rejects,
     read: &'a mut u64,
     tick: Tick<'a>,
@@ -155,14 +164,12 @@ impl Sink<'_> {
         if self.read.is_multiple_of(EVERY) { (self.tick)(EVERY) } else { Ok(()) }
     }
 
-    fn accept<F: AsRef<[u8]>>(
+    fn accept<'a>(
         &mut self,
         line: u64,
-        fields: impl IntoIterator<Item = F>,
+        fields: impl IntoIterator<Item = Option<&'a str>>,
     ) -> anyhow::Result<()> {
-        let origin = Origin::new(self.part, line).number().to_string();
-        self.rows.write_field(origin).context("failed to write rows")?;
-        self.rows.write_record(fields).context("failed to write rows")
+        self.rows.add(Origin::new(self.part, line), fields)
     }
 
     fn reject<'a>(
@@ -200,17 +207,21 @@ fn csv_rows(input: &Input, sink: &mut Sink<'_>) -> anyhow::Result<()> {
         last = line;
         if record.len() != sink.header.columns.len() {
             sink.reject(line, "wrong number of columns", &record)?;
-        } else if std::str::from_utf8(record.as_slice()).is_err() {
-            sink.reject(line, "not UTF-8", &record)?;
-        } else {
-            sink.accept(line, &record)?;
+            continue;
+        }
+        let fields: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
+        match fields {
+            Ok(fields) => sink.accept(
+                line,
+                fields.into_iter().map(|field| Some(field).filter(|field| !field.is_empty())),
+            )?,
+            Err(_) => sink.reject(line, "not UTF-8", &record)?,
         }
     }
 }
 
 fn json_rows(input: &Input, sink: &mut Sink<'_>) -> anyhow::Result<()> {
     let mut lines = Lines::new(input.open()?);
-    let mut fields: Vec<String> = Vec::new();
     while let Some(line) = lines.next_line().with_context(|| format!("failed to read {}", input.origin))? {
         let (number, bytes) = match line {
             Line::Whole { number, bytes, .. } => (number, bytes),
@@ -224,21 +235,17 @@ fn json_rows(input: &Input, sink: &mut Sink<'_>) -> anyhow::Result<()> {
             continue;
         }
         sink.count()?;
-        let Ok(mut document) = serde_json::from_slice::<Map<String, Value>>(bytes) else {
-            sink.reject(number, "no JSON object", [bytes])?;
-            continue;
-        };
-        fields.clear();
-        fields.extend(sink.header.columns.iter().map(|column| match document.remove(column) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) if text.is_empty() => EMPTY.to_owned(),
-            Some(Value::String(text)) => text,
-            Some(value) => value.to_string(),
-        }));
-        if document.is_empty() {
-            sink.accept(number, fields.iter().map(String::as_bytes))?;
-        } else {
-            sink.reject(number, "a column that the first records do not have", [bytes])?;
+        let read = serde_json::from_slice::<Document>(bytes).and_then(|mut document| {
+            let columns = sink.header.columns.iter();
+            let fields = columns.map(|column| document.remove(column).map_or(Ok(None), text_of));
+            Ok((fields.collect::<Result<Vec<_>, _>>()?, document.is_empty()))
+        });
+        match read {
+            Ok((fields, true)) => sink.accept(number, fields.iter().map(Option::as_deref))?,
+            Ok((_, false)) => {
+                sink.reject(number, "a column that the first records do not have", [bytes])?;
+            }
+            Err(_) => sink.reject(number, "no JSON object", [bytes])?,
         }
     }
     Ok(())
@@ -263,6 +270,9 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
     use super::*;
 
     fn inputs(place: &Path, files: &[(&str, &[u8])]) -> Vec<Input> {
@@ -279,21 +289,41 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let inputs = inputs(place.path(), files);
         let header = header(&inputs).unwrap();
-        let to = place.path().join("normal");
+        let to = place.path().join("rows.parquet");
         let origins = inputs.iter().map(|input| input.origin.clone()).collect();
         let mut rejects = Rejects::new(place.path(), "x", origins, &header.columns);
         let read = normalise(&inputs, &header, &to, &mut rejects, &|_| Ok(())).unwrap();
         rejects.publish().unwrap();
         let rejected = std::fs::read(place.path().join("rejects-x.csv")).unwrap_or_default();
         let rejected = String::from_utf8_lossy(&rejected).into_owned();
-        (std::fs::read_to_string(to).unwrap(), rejected, read)
+        (shown(&to), rejected, read)
+    }
+
+    /// The rows with their origins: a missing value is a dash.
+    fn shown(path: &Path) -> String {
+        let reader = ParquetRecordBatchReader::try_new(File::open(path).unwrap(), 1024).unwrap();
+        let mut shown = String::new();
+        for batch in reader.map(Result::unwrap) {
+            let options = FormatOptions::default().with_null("-");
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+                .collect();
+            for row in 0..batch.num_rows() {
+                let fields: Vec<String> =
+                    columns.iter().map(|column| column.value(row).to_string()).collect();
+                shown += &(fields.join(",") + "\n");
+            }
+        }
+        shown
     }
 
     #[test]
     fn csv_rows_of_another_width_or_encoding_are_set_aside_with_their_lines() {
         let content = b"a,b\n1,\"x\ny\"\n\n2\n3,4,5\n6,\xff\n7,\n";
         let (normal, rejects, read) = normal(&[("a.csv", content)]);
-        assert_eq!(normal, "2,1,\"x\ny\"\n8,7,\n");
+        assert_eq!(normal, "2,1,x\ny\n8,7,-\n");
         assert!(rejects.starts_with("file,line,rule,a,b\na.csv,4,wrong number of columns,2,\n"), "{rejects}");
         assert!(rejects.contains("a.csv,6,wrong number of columns,3,\"4,5\"\n"), "{rejects}");
         assert!(rejects.contains("a.csv,7,not UTF-8,6,"), "{rejects}");
@@ -311,14 +341,23 @@ mod tests {
     #[test]
     fn json_documents_have_the_columns_of_the_first_ones() {
         let documents: Vec<String> = (0..SAMPLE).map(|n| format!("{{\"n\":{n},\"t\":\"{n}\"}}\n")).collect();
-        let content =
-            documents.concat() + "{\"n\":null}\n\n{\"m\":1}\nnot JSON\n[1]\n{\"n\":\"\",\"t\":{\"x\":[1]}}\n";
+        let content = documents.concat()
+            + "{\"n\":null}\n\n{\"m\":1}\nnot JSON\n[1]\n{\"n\":\"\",\"t\":{\"x\": [1]}}\n{\"n\":\"\\ud800\"}\n";
         let (normal, rejects, read) = normal(&[("a.jsonl", content.as_bytes())]);
         assert!(normal.starts_with("1,0,0\n2,1,1\n"), "{normal}");
-        assert!(normal.ends_with("1001,,\n1006,\\E,\"{\"\"x\"\":[1]}\"\n"), "{normal}");
+        assert!(normal.ends_with("1001,-,-\n1006,,{\"x\":[1]}\n"), "{normal}");
         assert!(rejects.contains("a.jsonl,1003,a column that the first records do not have,"), "{rejects}");
         assert!(rejects.contains("a.jsonl,1004,no JSON object,not JSON,\n"), "{rejects}");
-        assert_eq!(read, 1005);
+        assert!(rejects.contains("a.jsonl,1007,no JSON object,"), "{rejects}");
+        assert_eq!(read, 1006);
+    }
+
+    #[test]
+    fn numbers_of_json_keep_all_of_their_digits() {
+        let content =
+            "{\"n\":123456789012345678901234567890,\"f\":1e2,\"t\":\"\\u0031\"}\n{\"n\":-0.10,\"f\":true}\n";
+        let (normal, _, _) = normal(&[("a.jsonl", content.as_bytes())]);
+        assert_eq!(normal, "1,1e2,123456789012345678901234567890,1\n2,true,-0.10,-\n");
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub struct ColumnSummary {
     pub missing: u64,
     /// How many different values there are.
     pub distinct: u64,
-    /// The least value.
+    /// The least value. A number that a double does not hold is a text of its digits, here and below.
     pub minimum: Option<Value>,
     /// The greatest value.
     pub maximum: Option<Value>,

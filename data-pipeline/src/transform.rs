@@ -85,26 +85,27 @@ async fn transform(
     source: Extracted,
     rules: &Rules,
 ) -> anyhow::Result<Transformed> {
-    let session = engine::session(&run.directory.spill())?;
     let inputs = inputs(run, &source)?;
     let bar = run.console.count(&source.name, None);
     let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-    let (columns, mut rejects, read) = if inputs[0].kind.format == TableFormat::Parquet {
-        let paths = inputs.iter().map(|input| input.path.clone()).collect();
+    let session = |row_bytes| engine::session(&run.directory.spill(), engine::batch_rows(row_bytes));
+    let (session, columns, mut rejects, read) = if inputs[0].kind.format == TableFormat::Parquet {
+        let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
+        let session = session(judged::row_bytes(&paths).context("failed to read the Parquet")?)?;
         let columns = judged::parquet(&session, paths).await?;
         let rejects = rejects_of(run, &source, &names(&columns));
-        (columns, rejects, None)
+        (session, columns, rejects, None)
     } else {
-        let rows = run.directory.file(&format!("source-{number}.rows.csv"));
+        // Its rows come in batches that are small enough.
+        let session = session(0)?;
+        let rows = run.directory.file(&format!("source-{number}.rows.parquet"));
         let (header, rejects, read) = normalise(run, &source, inputs, rows.clone(), bar.clone()).await?;
-        (judged::text(&session, &rows, &header).await?, rejects, Some(read))
+        let columns = judged::text(&session, &rows, &header).await?;
+        (session, columns, rejects, Some(read))
     };
     let own: Vec<_> = rules.of(&source.name).collect();
     judged::apply(&session, &own).await?;
-    let mut key = rules.key(&source.name, &names(&columns))?;
-    if read.is_none() {
-        key = key.iter().map(|name| judged::exact(&columns, name)).collect();
-    }
+    let key = rules.key(&source.name, &names(&columns))?;
     let file = format!("source-{number}.valid.parquet");
     let valid = async {
         let doubled = doubled::origins(&session, &key).await?;
@@ -190,13 +191,12 @@ async fn split(
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build();
     let failed = || format!("failed to write {}", to.display());
     let file = File::create(to).with_context(failed)?;
     let mut writer =
         ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).with_context(failed)?;
-    let mut valid = 0;
+    let (mut valid, mut bytes) = (0, 0);
     let rows = async { session.table(JUDGED).await?.execute_stream().await };
     let mut rows = rows.await.context("failed to judge the records")?;
     while let Some(batch) = rows.try_next().await.context("failed to judge the records")? {
@@ -205,6 +205,12 @@ async fn split(
         let kept = kept(&batch, &is_valid, &schema)?;
         valid += kept.num_rows() as u64;
         writer.write(&kept).with_context(failed)?;
+        // As they are read: packed, also long texts may be small.
+        bytes += kept.get_array_memory_size();
+        if bytes >= ROW_GROUP_BYTES {
+            bytes = 0;
+            writer.flush().with_context(failed)?;
+        }
     }
     writer.close().with_context(failed)?;
     Ok(valid)

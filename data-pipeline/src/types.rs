@@ -1,8 +1,9 @@
 //! What a column holds: told from the first rows, where the file does not say it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::quoted;
@@ -16,6 +17,11 @@ pub(crate) const SAMPLE: usize = 1000;
 pub(crate) enum Kind {
     Integer,
     Float,
+    /// A number of so many digits, `scale` of them behind the point: exact where a double is not.
+    Decimal {
+        digits: u8,
+        scale: u8,
+    },
     Boolean,
     Time,
     Text,
@@ -23,20 +29,21 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// As SQL names it.
-    pub(crate) fn sql(self) -> &'static str {
-        match self {
+    pub(crate) fn sql(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Integer => "BIGINT",
             Self::Float => "DOUBLE",
+            Self::Decimal { digits, scale } => return Cow::Owned(format!("DECIMAL({digits}, {scale})")),
             Self::Boolean => "BOOLEAN",
             Self::Time => "TIMESTAMP(6)",
             Self::Text => "VARCHAR",
-        }
+        })
     }
 
     /// As reports name it.
     pub(crate) fn shown(self) -> &'static str {
         match self {
-            Self::Integer | Self::Float => "number",
+            Self::Integer | Self::Float | Self::Decimal { .. } => "number",
             Self::Boolean => "boolean",
             Self::Time => "time",
             Self::Text => "text",
@@ -44,15 +51,32 @@ impl Kind {
     }
 
     pub(crate) fn is_number(self) -> bool {
-        matches!(self, Self::Integer | Self::Float)
+        matches!(self, Self::Integer | Self::Float | Self::Decimal { .. })
     }
 
     /// What holds the values of two columns of one name.
     pub(crate) fn joined(self, other: Self) -> Self {
         match (self, other) {
             _ if self == other => self,
-            _ if self.is_number() && other.is_number() => Self::Float,
+            _ if self.is_number() && other.is_number() => self.holding_both(other).unwrap_or(Self::Float),
             _ => Self::Text,
+        }
+    }
+
+    /// The decimal that holds the values of both exactly, if there is one.
+    fn holding_both(self, other: Self) -> Option<Self> {
+        let (own, others) = (self.as_decimal()?, other.as_decimal()?);
+        let scale = own.1.max(others.1);
+        let digits = (own.0 - own.1).max(others.0 - others.1) + scale;
+        (digits <= DECIMAL256_MAX_PRECISION).then_some(Self::Decimal { digits, scale })
+    }
+
+    /// Digits, and those of them behind the point, of what holds all values.
+    fn as_decimal(self) -> Option<(u8, u8)> {
+        match self {
+            Self::Integer => Some((19, 0)),
+            Self::Decimal { digits, scale } => Some((digits, scale)),
+            _ => None,
         }
     }
 
@@ -61,11 +85,12 @@ impl Kind {
         Some(match data_type {
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Self::Integer,
             DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => Self::Integer,
-            DataType::UInt64 | DataType::Float16 | DataType::Float32 | DataType::Float64 => Self::Float,
-            DataType::Decimal32(_, 0) | DataType::Decimal64(_, 0) => Self::Integer,
-            DataType::Decimal128(digits, 0) if *digits <= 18 => Self::Integer,
-            DataType::Decimal32(..) | DataType::Decimal64(..) => Self::Float,
-            DataType::Decimal128(..) | DataType::Decimal256(..) => Self::Float,
+            DataType::UInt64 => Self::Decimal { digits: 20, scale: 0 },
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => Self::Float,
+            DataType::Decimal32(digits, scale)
+            | DataType::Decimal64(digits, scale)
+            | DataType::Decimal128(digits, scale)
+            | DataType::Decimal256(digits, scale) => Self::of_decimal(*digits, *scale),
             DataType::Boolean => Self::Boolean,
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Self::Time,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Self::Text,
@@ -75,11 +100,24 @@ impl Kind {
         })
     }
 
+    fn of_decimal(digits: u8, scale: i8) -> Self {
+        match u8::try_from(scale) {
+            Ok(0) if digits <= 18 => Self::Integer,
+            Ok(scale) if scale <= digits => Self::Decimal { digits, scale },
+            // More zeros than SQL has a name for.
+            _ => Self::Float,
+        }
+    }
+
     /// As Arrow names it.
     pub(crate) fn data_type(self) -> DataType {
         match self {
             Self::Integer => DataType::Int64,
             Self::Float => DataType::Float64,
+            Self::Decimal { digits, scale } if digits <= DECIMAL128_MAX_PRECISION => {
+                DataType::Decimal128(digits, scale.cast_signed())
+            }
+            Self::Decimal { digits, scale } => DataType::Decimal256(digits, scale.cast_signed()),
             Self::Boolean => DataType::Boolean,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, None::<Arc<str>>),
             Self::Text => DataType::Utf8,
@@ -103,7 +141,7 @@ impl Kind {
     pub(crate) fn reason(self, column: &str) -> String {
         match self {
             Self::Integer => format!("{column} is no whole number"),
-            Self::Float => format!("{column} is no number"),
+            Self::Float | Self::Decimal { .. } => format!("{column} is no number"),
             Self::Boolean => format!("{column} is neither true nor false"),
             Self::Time => format!("{column} is no time"),
             Self::Text => format!("{column} is no text"),
@@ -177,5 +215,38 @@ mod tests {
         assert_eq!(Kind::Integer.joined(Kind::Integer), Kind::Integer);
         assert_eq!(Kind::Integer.joined(Kind::Float), Kind::Float);
         assert_eq!(Kind::Time.joined(Kind::Float), Kind::Text);
+    }
+
+    #[test]
+    fn decimals_of_one_name_keep_all_digits_where_any_decimal_has_so_many() {
+        let decimal = |digits, scale| Kind::Decimal { digits, scale };
+        assert_eq!(decimal(20, 0).joined(Kind::Integer), decimal(20, 0));
+        assert_eq!(Kind::Integer.joined(decimal(10, 2)), decimal(21, 2));
+        assert_eq!(decimal(30, 2).joined(decimal(20, 10)), decimal(38, 10));
+        assert_eq!(decimal(76, 0).joined(decimal(20, 1)), Kind::Float);
+        assert_eq!(decimal(20, 0).joined(Kind::Float), Kind::Float);
+        assert_eq!(decimal(20, 0).joined(Kind::Text), Kind::Text);
+    }
+
+    #[test]
+    fn numbers_of_parquet_that_a_double_would_round_are_decimals() {
+        let decimal = |digits, scale| Some(Kind::Decimal { digits, scale });
+        for (data_type, expected) in [
+            (DataType::UInt32, Some(Kind::Integer)),
+            (DataType::UInt64, decimal(20, 0)),
+            (DataType::Decimal64(18, 0), Some(Kind::Integer)),
+            (DataType::Decimal128(19, 0), decimal(19, 0)),
+            (DataType::Decimal128(9, 2), decimal(9, 2)),
+            (DataType::Decimal256(76, 38), decimal(76, 38)),
+            (DataType::Decimal128(5, -2), Some(Kind::Float)),
+            (DataType::Binary, None),
+        ] {
+            let kind = Kind::of(&data_type);
+            assert_eq!(kind, expected, "{data_type}");
+            let is_same = kind.is_some_and(|kind| matches!(kind, Kind::Decimal { .. }));
+            if is_same && data_type != DataType::UInt64 {
+                assert_eq!(kind.map(Kind::data_type), Some(data_type));
+            }
+        }
     }
 }

@@ -69,8 +69,8 @@ struct BoxPlot {
 
 impl BoxPlot {
     fn of(column: &ColumnSummary) -> Option<Self> {
-        let minimum = column.minimum.as_ref().and_then(Value::as_f64)?;
-        let maximum = column.maximum.as_ref().and_then(Value::as_f64)?;
+        let minimum = column.minimum.as_ref().and_then(number)?;
+        let maximum = column.maximum.as_ref().and_then(number)?;
         let quartiles = column.quartiles?;
         let [lower, median, upper] = quartiles;
         // False too where one is not a number.
@@ -94,6 +94,11 @@ impl BoxPlot {
         let mean = self.mean.map(|mean| format!("; mean {}", shown::number(mean))).unwrap_or_default();
         format!("Box plot: minimum {minimum}, quartiles {lower}, {median}, {upper}, maximum {maximum}{mean}")
     }
+}
+
+/// A number, also where it is a text since a double would not be exact.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn width(size: f64, whole: f64) -> f64 {

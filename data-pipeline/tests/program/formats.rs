@@ -4,6 +4,7 @@ use datafusion::common::parsers::CompressionTypeVariant;
 use datafusion::config::{CsvOptions, JsonOptions};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{CsvReadOptions, SessionContext};
+use serde_json::json;
 
 use crate::{Place, comparable};
 
@@ -112,6 +113,52 @@ async fn keys_of_parquet_are_compared_as_the_file_has_them() {
         assert!(place.rejects("a").contains(",doubled key,9007199254740992"), "{kind}");
         std::fs::remove_file(path).unwrap();
     }
+}
+
+#[tokio::test]
+async fn numbers_of_parquet_that_a_double_would_round_are_counted_and_told_as_they_are() {
+    let session = SessionContext::new();
+    for (kind, factor, least, greatest) in [
+        ("'UInt64'", "", json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_995_u64)),
+        ("'Decimal128(38, 2)'", "00.25", json!("900719925474099300.25"), json!("900719925474099500.25")),
+        (
+            "'Decimal256(60, 0)'",
+            "000000000000000000000000000001",
+            json!("9007199254740993000000000000000000000000000001"),
+            json!("9007199254740995000000000000000000000000000001"),
+        ),
+    ] {
+        let place = Place::new();
+        let value = |last: u64| format!("SELECT arrow_cast('900719925474099{last}{factor}', {kind}) AS n");
+        let rows = [3, 4, 5, 4].map(value).join(" UNION ALL ");
+        let path = place.path("a.parquet");
+        let one = DataFrameWriteOptions::new().with_single_file_output(true);
+        let rows = session.sql(&rows).await.unwrap();
+        rows.write_parquet(path.to_str().unwrap(), one, None).await.unwrap();
+        let report = place.report_of(path.to_str().unwrap(), &["--group-by", "n"]);
+        let n = crate::column(&report, "n");
+        assert_eq!((n.kind.as_str(), n.count, n.distinct), ("number", 4, 3), "{kind}");
+        assert_eq!((n.minimum.as_ref(), n.maximum.as_ref()), (Some(&least), Some(&greatest)), "{kind}");
+        let counts = n.most_frequent.iter().map(|frequency| frequency.records);
+        assert!(counts.eq([2, 1, 1]), "{kind}: {n:?}");
+        let expected = format!("9007199254740994{factor}").parse::<f64>().unwrap();
+        // These are doubles, to their last digit but one.
+        for number in [n.mean.unwrap(), n.quartiles.unwrap()[1]] {
+            assert!((number / expected - 1.0).abs() < 1e-15, "{kind}: {number}");
+        }
+        assert_eq!(report.groups.unwrap().groups.len(), 3, "{kind}");
+    }
+}
+
+#[test]
+fn columns_of_json_with_numbers_too_long_for_64_bits_keep_their_digits() {
+    let place = Place::new();
+    let documents = (0..10).map(|digit| format!("{{\"n\":12345678901234567890123456789{digit}}}\n"));
+    let source = place.write("a.jsonl", documents.collect::<String>());
+    let report = place.report_of(&source, &[]);
+    let n = crate::column(&report, "n");
+    assert_eq!((n.kind.as_str(), n.distinct), ("text", 10));
+    assert_eq!(n.maximum, Some("123456789012345678901234567899".into()));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod failures;
 mod formats;
+mod https;
 mod killed;
 mod manifest;
 mod memory;

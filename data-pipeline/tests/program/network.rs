@@ -12,42 +12,39 @@ const TABLE: &str = "id,n\n1,10\n2,20\n";
 
 /// What a server answers on a path, the `attempt`th time from 0 on.
 fn answer(path: &str, attempt: usize, mut stream: &TcpStream) -> std::io::Result<()> {
-    let length = TABLE.len();
+    let table = format!("Content-Length: {}", TABLE.len());
+    let mut head = |status: &str, header: &str| {
+        // Each connection is for one request: a client that is not told may send the next one into its end.
+        write!(stream, "HTTP/1.1 {status}\r\n{header}\r\nConnection: close\r\n\r\n")
+    };
     match (path, attempt) {
         // The client's time-out ends it.
         ("/silent.csv", _) => stream.read_to_end_of_peer(),
         ("/slow.csv", _) => {
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nid,n\n")?;
+            head("200 OK", &table)?;
+            write!(stream, "id,n\n")?;
             stream.read_to_end_of_peer();
         }
-        ("/cut.csv", 0 | 1) => write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nid,n\n1,")?,
-        ("/always-cut.csv", _) => {
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nid,n\n1,")?
+        ("/cut.csv", 0 | 1) | ("/always-cut.csv", _) => {
+            head("200 OK", &table)?;
+            write!(stream, "id,n\n1,")?;
         }
-        ("/busy.csv", 0) => {
-            write!(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?
-        }
-        ("/missing.csv", _) => write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?,
-        ("/page", _) => {
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n")?
-        }
-        ("/huge.csv", _) => write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n")?,
+        ("/busy.csv", 0) => head("503 Busy", "Content-Length: 0")?,
+        ("/missing.csv", _) => head("404 Not Found", "Content-Length: 0")?,
+        ("/page", _) => head("200 OK", "Content-Type: text/html\r\nContent-Length: 0")?,
+        ("/huge.csv", _) => head("200 OK", "Content-Length: 99999999999999")?,
         ("/endless.csv", _) => {
-            write!(stream, "HTTP/1.1 200 OK\r\n\r\n")?;
+            head("200 OK", "Content-Type: text/csv")?;
             while stream.write_all(TABLE.as_bytes()).is_ok() {}
         }
-        ("/moved", _) => write!(
-            stream,
-            "HTTP/1.1 302 Found\r\nLocation: /table.csv\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )?,
+        ("/moved", _) => head("302 Found", "Location: /table.csv\r\nContent-Length: 0")?,
         ("/typed", _) => {
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{TABLE}"
-            )?;
+            head("200 OK", &format!("Content-Type: text/csv; charset=utf-8\r\n{table}"))?;
+            write!(stream, "{TABLE}")?;
         }
         _ => {
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{TABLE}")?
+            head("200 OK", &table)?;
+            write!(stream, "{TABLE}")?;
         }
     }
     Ok(())

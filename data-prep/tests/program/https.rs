@@ -86,7 +86,9 @@ fn nobody_is_led_from_https_to_http() {
     let plain = Server::start(|_, _, stream| ok(stream, &iris()));
     let (file, config) = authority();
     let location = plain.url("/iris.data");
-    let redirect = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     let address = serve(config, redirect.into_bytes());
     let place = Place::new();
     let mut command = place.data_prep(&format!("https://{address}/iris.data"));

@@ -6,7 +6,8 @@ const FORGED: &str =
 
 fn reply(status: &str, headers: &str, body: &str) -> Reply {
     let length = body.len();
-    Reply::Raw(format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes())
+    let headers = format!("{headers}content-length: {length}\r\nconnection: close\r\n");
+    Reply::Raw(format!("HTTP/1.1 {status}\r\n{headers}\r\n{body}").into_bytes())
 }
 
 /// Delivers one document to an API that answers as told, then takes it. Returns the diagnostics and what was printed.

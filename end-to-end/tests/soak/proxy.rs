@@ -149,7 +149,11 @@ impl Shared {
         if answer.status == 200 {
             self.ledger.delivered(token);
         }
-        let bytes = response(answer.status, &answer.body);
+        let bytes = if answer.is_last {
+            last_response(answer.status, &answer.body)
+        } else {
+            response(answer.status, &answer.body)
+        };
         if matches!(fault, Fault::CutAfter) {
             figures.count("resets");
             figures.count("answers lost");
@@ -198,6 +202,15 @@ impl Shared {
 }
 
 fn response(status: u16, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", body.len());
+    response_with("", status, body)
+}
+
+/// Says that the connection ends with it: a client may send no more on it.
+fn last_response(status: u16, body: &[u8]) -> Vec<u8> {
+    response_with("connection: close\r\n", status, body)
+}
+
+fn response_with(headers: &str, status: u16, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
