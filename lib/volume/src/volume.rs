@@ -257,6 +257,6 @@ pub(crate) fn make_directories(root: &Path, directory: &Path) -> Result<(), Erro
 }
 
 /// Returns whether this is a directory of the volume's own: a link may lead out of it.
-fn is_directory(path: &Path) -> bool {
+pub(crate) fn is_directory(path: &Path) -> bool {
     fs::look(path).is_ok_and(|found| found.is_some_and(|metadata| metadata.is_dir()))
 }
