@@ -8,9 +8,11 @@
 //! as [`service::Server`] does.
 //!
 //! - `answer`: [`app`], one request to one response, without sockets
+//! - `traced`: the same with spans, where traces are sent
 //! - here: [`Config`]; [`run`], on all cores; [`serve`], on the present one
 
 mod answer;
+mod traced;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
@@ -25,8 +27,10 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use traces::{TraceArgs, Traces};
 
 pub use crate::answer::app;
+use crate::traced::Traced;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
 
@@ -49,6 +53,10 @@ pub struct Config {
     /// How diagnostics are written.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub trace: TraceArgs,
 }
 
 impl Settings for Config {
@@ -72,7 +80,8 @@ impl Settings for Config {
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
-    let api = Api::new(&name.to_string_lossy(), &context)?;
+    let traces = Traces::start(&config.trace, env!("CARGO_PKG_NAME")).await?;
+    let api = Api { traces: traces.clone(), ..Api::new(&name.to_string_lossy(), &context)? };
     // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
     // is free or not, reset those that one leaves behind, and let any process of this user join in.
     let listener = listener.into_std().context("failed to share the listener")?;
@@ -89,6 +98,9 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     // At about the same time: all have one deadline.
     while let Some(ended) = cores.join_next().await {
         ended.context("a thread panicked")?.context("failed to serve on one of the cores")?;
+    }
+    if let Some(traces) = traces {
+        traces.stop(context.shutdown.remaining()).await;
     }
     Ok(())
 }
@@ -118,6 +130,8 @@ struct Api {
     name: String,
     requests: IntCounter,
     shutdown: Shutdown,
+    /// None: nothing is traced.
+    traces: Option<Traces>,
 }
 
 impl Api {
@@ -130,7 +144,7 @@ impl Api {
             Opts::new("api_info", "Always 1; `pod` is what the answers call it").const_label("pod", name);
         register_int_gauge_with_registry!(info, metrics)?.set(1);
         let server = Server::new(Limits::default());
-        Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone() })
+        Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone(), traces: None })
     }
 
     /// Serves until `drain` after the shutdown's request, and what is in hand then to its end.
@@ -140,7 +154,12 @@ impl Api {
             sleep(drain).await;
         };
         let app = app(&self.name, self.requests, self.shutdown.clone());
-        self.server.serve(listener, app, drained, &self.shutdown).await;
+        match self.traces {
+            None => self.server.serve(listener, app, drained, &self.shutdown).await,
+            Some(traces) => {
+                self.server.serve(listener, Traced { app, traces }, drained, &self.shutdown).await;
+            }
+        }
     }
 
     /// Serves a listener that others serve too.

@@ -10,8 +10,9 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
 }
 
-/// The operator's own, which are another installation and have their own tests (`sequential-job/tests/manifests.rs`).
-const OPERATOR: [&str; 2] = ["sequential-job", "samples"];
+/// What is another installation and has its own tests: the operator (`sequential-job/tests/manifests.rs`), and what needs
+/// other operators (`end-to-end/tests/monitoring/`).
+const APART: [&str; 3] = ["sequential-job", "samples", "monitoring"];
 
 /// The manifests below `k8s/`, paths in it, in the order in which kubectl applies them. What patches them is none.
 pub(crate) fn files() -> Vec<PathBuf> {
@@ -19,7 +20,7 @@ pub(crate) fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     while let Some(next) = directories.pop() {
         for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
-            if OPERATOR.iter().any(|name| entry.file_name() == *name) {
+            if APART.iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
             let found = if entry.file_type().unwrap().is_dir() { &mut directories } else { &mut files };

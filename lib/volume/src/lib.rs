@@ -29,6 +29,7 @@
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
 //! - [`View`] (`view.rs`): the volume for whoever only watches; `send_again.rs`: what was refused, once more
 //! - `links.rs`: a file that a power cut left under two names
+//! - `note.rs`: what a stage tells the next of a file, for traces
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
 //! - `failpoint.rs`: where tests end a process, in debug builds alone
 //! - `power_cut.rs`: tests that cut the power, on a model of what a disk keeps
@@ -47,6 +48,7 @@ mod kept_names;
 mod lease;
 mod links;
 mod names;
+mod note;
 mod output;
 #[cfg(test)]
 mod power_cut;
