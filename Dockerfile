@@ -28,7 +28,7 @@ RUN mkdir /data /names \
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 # This machine's own, named so that the flags leave alone what runs during the build.
 ENV CARGO_BUILD_TARGET=host-tuple
-ARG PACKAGES="-p getdata -p text-to-csv -p csv-to-json -p json-to-api -p api -p data-prep"
+ARG PACKAGES="-p getdata -p text-to-csv -p csv-to-json -p json-to-api -p api -p dashboard -p data-prep"
 WORKDIR /workspace
 COPY --from=manifests /workspace .
 RUN cargo build --release --locked $PACKAGES
@@ -81,6 +81,13 @@ LABEL org.opencontainers.image.title="api" \
 COPY --from=build /workspace/target/*/release/api /
 EXPOSE 80 9090
 ENTRYPOINT ["/api"]
+
+FROM service AS dashboard
+LABEL org.opencontainers.image.title="dashboard" \
+      org.opencontainers.image.description="A page that shows the flow, live"
+COPY --from=build /workspace/target/*/release/dashboard /
+EXPOSE 8080 9090
+ENTRYPOINT ["/dashboard"]
 
 FROM service AS data-prep
 LABEL org.opencontainers.image.title="data-prep" \

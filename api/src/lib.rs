@@ -20,7 +20,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use anyhow::Context as _;
-use prometheus::{IntCounter, register_int_counter_with_registry};
+use prometheus::{IntCounter, Opts, register_int_counter_with_registry, register_int_gauge_with_registry};
 use service::settings::{AdminArgs, LogArgs};
 use service::{Context, Limits, Server, Settings, Shutdown};
 use tokio::net::TcpListener;
@@ -139,6 +139,10 @@ impl Api {
         let Context { metrics, shutdown, .. } = context;
         let requests =
             register_int_counter_with_registry!("api_requests_total", "Requests received", metrics)?;
+        // What counts connections by pods finds in it the name that the answers have.
+        let info =
+            Opts::new("api_info", "Always 1; `pod` is what the answers call it").const_label("pod", name);
+        register_int_gauge_with_registry!(info, metrics)?.set(1);
         let server = Server::new(Limits::default());
         Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone(), traces: None })
     }

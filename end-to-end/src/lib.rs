@@ -4,7 +4,7 @@
 //! It waits for conditions, never for time, and holds the ports and processes of one test only.
 //!
 //! Layout: [`program`] (`programs.rs`), [`Running`] (`running.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
-//! (`recorder.rs`), [`services()`], [`jobs()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`),
+//! (`recorder.rs`), [`services()`], [`deployed()`], [`jobs()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`),
 //! [`decode()`] (`decode.rs`), [`documented_commands()`] (`readme.rs`), [`Ledger`] and [`Books`] (`ledger.rs`, `books.rs`), [`Packing`] (`packing.rs`),
 //! [`SharedVolume`] (`shared_volume.rs`, and the script that is its process 1).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
@@ -32,12 +32,12 @@ pub use decode::decode;
 pub use disk::{Ballast, Disk, FileSystem};
 pub use ledger::{Balance, Ledger, Outcome, Token};
 pub use packing::Packing;
-pub use programs::{api, as_nobody, program, program_for_anyone, run, stage};
+pub use programs::{api, as_nobody, dashboard, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
 pub use running::{Running, full_pipe};
 pub use shared_volume::{Node, SharedVolume};
-pub use stages::{AtWork, STAGES, Stage, jobs, services};
+pub use stages::{AtWork, STAGES, Stage, deployed, jobs, services};
 
 /// Waits until `done` gives something.
 ///

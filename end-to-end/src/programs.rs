@@ -76,6 +76,14 @@ pub fn api() -> Command {
     command
 }
 
+/// The command of a dashboard on a data directory, on free ports of loopback.
+pub fn dashboard(data_dir: &Path) -> Command {
+    let mut command = command("dashboard");
+    command.arg("--data-dir").arg(data_dir);
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command
+}
+
 /// A stage's command as nobody runs it, who may not read where the programs are built: from a copy, gone with the directory.
 pub fn as_nobody(stage: &Command) -> (Command, TempDir) {
     const NOBODY: u32 = 65534;

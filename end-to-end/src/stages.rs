@@ -18,7 +18,9 @@ pub struct Stage {
     pub made: &'static str,
 }
 
-/// The programs that are deployed, in the pipeline's order: the workspace's members up to `api`.
+const DASHBOARD: &str = "dashboard";
+
+/// The pipeline's programs, in its order: the workspace's members up to `api`.
 ///
 /// # Panics
 /// The root manifest lists none.
@@ -29,12 +31,20 @@ pub fn services() -> Vec<&'static str> {
     names
 }
 
+/// All programs that are deployed to stay: the pipeline's, and the page that shows it.
+pub fn deployed() -> Vec<&'static str> {
+    let mut names = services();
+    names.push(DASHBOARD);
+    names
+}
+
 /// The programs beside the pipeline, batch work and the operator: the workspace's members between `api` and what they
 /// all share.
 pub fn jobs() -> Vec<&'static str> {
     let all = members();
     let api = all.iter().position(|name| *name == "api").unwrap();
-    all.into_iter().skip(api + 1).take_while(|name| !name.starts_with("lib/")).collect()
+    let behind = all.into_iter().skip(api + 1).take_while(|name| !name.starts_with("lib/"));
+    behind.filter(|name| *name != DASHBOARD).collect()
 }
 
 fn members() -> Vec<&'static str> {

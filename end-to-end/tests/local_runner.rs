@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::Command;
 
 use end_to_end::{DataDir, Running, documented_commands, program, run, wait_for};
@@ -105,6 +107,41 @@ fn a_fresh_data_directory_is_named_and_gone_at_the_end() {
     let said = String::from_utf8(output.stderr).unwrap();
     let directory = said.lines().find_map(|line| line.strip_prefix("data directory: ")).unwrap();
     assert!(!std::path::Path::new(directory).exists(), "{said}");
+}
+
+#[test]
+fn the_dashboards_address_is_printed_and_it_shows_what_is_delivered() {
+    let data = DataDir::new();
+    let directory = data.path().display().to_string();
+    let running = Running::start(&mut local_runner(&["--root", "/etc/passwd", "--data-dir", &directory]));
+    let address = wait_for("the dashboard's address", || {
+        let log = running.log();
+        let (_, rest) = log.split_once("dashboard: http://")?;
+        Some(rest.split_once('/')?.0.to_owned())
+    });
+    let snapshot = || {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "GET /snapshot HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+        let answer = std::io::read_to_string(stream).unwrap();
+        serde_json::from_str::<serde_json::Value>(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    wait_for("the document", || (snapshot()["programs"][3]["records_ok"] == 1.0).then_some(()));
+    let shown = wait_for("its reply", || {
+        let shown = snapshot();
+        shown["recent"]["documents"][0].is_object().then_some(shown)
+    });
+    assert!(shown["recent"]["documents"][0]["document"].as_str().unwrap().contains("/etc/passwd"));
+    let pods: Vec<&str> =
+        shown["api"].as_array().unwrap().iter().map(|pod| pod["pod"].as_str().unwrap()).collect();
+    assert_eq!(pods, ["api-1", "api-2", "api-3"]);
+    let states: Vec<&str> = shown["programs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|program| program["state"].as_str().unwrap())
+        .collect();
+    assert!(states.iter().skip(1).all(|state| ["working", "idle"].contains(state)), "{states:?}");
+    running.stop();
 }
 
 #[test]

@@ -180,6 +180,7 @@ impl<'a> Run<'a> {
 
     async fn deliver(&mut self) -> Result<Outcome, ProcessError> {
         let end = self.run().await;
+        self.tools.report.look(Instant::now(), &self.work);
         for attempt in self.senders.stop().await {
             self.note(attempt);
         }
@@ -270,6 +271,7 @@ impl<'a> Run<'a> {
                 self.poster = Arc::new(Poster { headers, ..Poster::clone(&self.poster) });
             }
         }
+        self.tools.report.look(now, &self.work);
         if now - self.work.saved_at >= SAVE_EVERY || self.work.unsaved.refusals.len() >= MAX_REFUSALS {
             self.save();
         }
@@ -333,7 +335,7 @@ impl<'a> Run<'a> {
                 if let Some(printer) = &self.tools.printer {
                     printer.print(&document.body, &reply);
                 }
-                self.tools.report.accepted();
+                self.tools.report.delivered(&document.body, &reply);
                 self.work.unsaved.delivered(place.line);
             }
             Answer::Rejected(reason) => {

@@ -16,7 +16,8 @@
 //! Beside it:
 //! - `work.rs` what is known of a batch, also while it rests; `rejects.rs` copies from the input what was refused
 //! - `address_pool.rs`, `target.rs` the URL, `headers.rs` the user's: how the api is reached
-//! - `report.rs` what is said about failures; `metrics.rs`
+//! - `report.rs` what is said about failures; `metrics.rs`; `recent.rs` what people who watch
+//!   are shown
 //! - pure: `document.rs` the types, `journal.rs` the saved form, `verdict.rs` what a status means, `lifetime.rs`
 //!   of connections
 //! - `any_bytes.rs` what holds for whatever others write, for tests and fuzz targets
@@ -35,6 +36,7 @@ mod post;
 mod print;
 mod progress;
 mod reader;
+mod recent;
 mod rejects;
 mod report;
 mod save;
@@ -64,6 +66,7 @@ use crate::deliver::{Delivery, Tools};
 use crate::headers::Headers;
 use crate::metrics::Metrics;
 use crate::print::Printer;
+use crate::recent::Recent;
 use crate::report::Report;
 
 pub use crate::print::Output;
@@ -193,8 +196,9 @@ pub async fn run_within(config: Config, context: Context, surroundings: Surround
         Printer::start(output).context("failed to start the thread that prints")
     });
     let printer = printer.transpose()?.map(Arc::new);
+    let recent = Recent::shown(&context.pages, options.log_docs);
     let tools = Tools {
-        report: Report::new(target::shown(&url), context.health.clone()),
+        report: Report::new(target::shown(&url), context.health.clone(), recent),
         url,
         clients: Clients::start(setup, options.concurrency).context("failed to set up HTTP clients")?,
         headers: Headers::read(&options.headers)?,

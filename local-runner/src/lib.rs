@@ -4,17 +4,19 @@
 //! over one directory, and several replicas of the api on loopback ports, named `api-1`, `api-2`, …. It
 //! prints what `kubectl logs` on json-to-api would show, and a line that sums up each batch.
 //!
-//! It opens no admin ports, and adds nothing to what the services do.
+//! Where it goes on, it has the dashboard besides, and prints its address. It opens no admin ports, and adds nothing to what the services do.
 //!
-//! Layout: `chain.rs` getdata and the stages; `replicas.rs` the api; `summary.rs` the line per batch;
+//! Layout: `chain.rs` getdata and the stages; `replicas.rs` the api; `page.rs` the dashboard; `summary.rs` the line per batch;
 //! `directory.rs` the data directory; `terminal.rs` standard output and the progress bar.
 
 mod chain;
 mod directory;
+mod page;
 mod replicas;
 mod summary;
 mod terminal;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,10 +27,13 @@ use service::settings::{self, LogArgs};
 use service::{Context, Settings};
 use tokio::sync::mpsc;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Contexts};
 use crate::directory::Directory;
+use crate::page::Page;
 use crate::replicas::Replicas;
 use crate::terminal::Terminal;
+
+const FREE_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Runs the whole chain on this machine: lists a directory, and delivers every entry to a replicated api
 #[derive(Debug, Clone, clap::Parser)]
@@ -58,6 +63,17 @@ pub struct Config {
     #[arg(long, env, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
 
+    /// Where the dashboard is, but for --once; with port 0 at a free one, printed
+    #[arg(long, env, default_value_t = FREE_PORT, value_name = "ADDRESS")]
+    pub dashboard_listen: SocketAddr,
+
+    /// Let whoever sees the dashboard read rejected files, download them, and send them again
+    #[arg(
+        long, env, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1,
+        default_value_t = false, default_missing_value = "true", value_parser = BoolishValueParser::new(),
+    )]
+    pub allow_actions: bool,
+
     /// Diagnostics
     #[command(flatten)]
     pub log: LogArgs,
@@ -76,6 +92,12 @@ impl Settings for Config {
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let directory = Directory::open(config.data_dir.as_deref())?;
     let replicas = Replicas::start(config.api_replicas).await?;
+    let contexts = Contexts::new(&context.shutdown);
+    let page = if config.once {
+        None
+    } else {
+        Some(Page::open(&config, directory.path(), &contexts, &replicas, &context.shutdown).await?)
+    };
     let terminal = Terminal::new();
     let (batches, done) = mpsc::unbounded_channel();
     let summaries = tokio::spawn(summary::print_each(done, replicas.counts(), terminal.clone()));
@@ -84,7 +106,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         data_dir: directory.path().to_owned(),
         api: replicas.addresses(),
         output: terminal.output(),
-        shutdown: context.shutdown,
+        contexts,
         batches,
     };
     let result = if config.once { chain.run_once().await } else { chain.run_every(config.every).await };
@@ -92,6 +114,9 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     summaries.await.context("the summaries ended early")?;
     // Last, so that what was in flight got its answer.
     replicas.stop().await;
+    if let Some(page) = page {
+        page.close().await;
+    }
     directory.close();
     result
 }

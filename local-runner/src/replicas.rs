@@ -13,6 +13,7 @@ pub(crate) struct Replicas {
     shutdown: Shutdown,
     addresses: Vec<SocketAddr>,
     counts: Counts,
+    contexts: Vec<(String, Context)>,
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
@@ -22,6 +23,7 @@ impl Replicas {
             shutdown: Shutdown::new(),
             addresses: Vec::new(),
             counts: Counts(Vec::new()),
+            contexts: Vec::new(),
             tasks: JoinSet::new(),
         };
         for number in 1..=number {
@@ -36,12 +38,18 @@ impl Replicas {
         self.addresses.push(listener.local_addr().context("failed to ask for a port")?);
         let context = Context::new(self.shutdown.clone());
         self.counts.0.push((name.clone(), context.metrics.clone()));
+        self.contexts.push((name.clone(), context.clone()));
         self.tasks.spawn(api::serve(listener, name, context));
         Ok(())
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
+    }
+
+    /// Names, and where each reports.
+    pub(crate) fn contexts(&self) -> Vec<(String, Context)> {
+        self.contexts.clone()
     }
 
     pub(crate) fn counts(&self) -> Counts {

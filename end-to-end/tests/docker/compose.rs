@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use end_to_end::{Running, is_root, run, services, wait_for};
+use end_to_end::{Running, deployed, is_root, run, wait_for};
 use serde_json::{Value, json};
 
 use crate::docker::{docker, image, is_ready};
@@ -66,7 +66,7 @@ fn every_service_is_hardened_as_in_the_cluster_and_of_this_version() {
         return;
     }
     let file: Value = serde_json::from_str(&docker(&["compose", "config", "--format", "json"])).unwrap();
-    for service in services() {
+    for service in deployed() {
         let settings = &file["services"][service];
         assert_eq!(settings["image"], image(service));
         assert_eq!(settings["read_only"], true, "{service}");
@@ -100,7 +100,7 @@ fn the_chain_runs_in_containers_and_loses_nothing() {
     let first = wait_for_all(&project, 0);
     assert_eq!(names(&first).len(), 3, "{:?}", names(&first));
     containers_that_come_are_used_and_those_that_go_take_nothing_along(&project);
-    assert_eq!(project.down(), ["0"; 6], "getdata, three stages and two of the api");
+    assert_eq!(project.down(), ["0"; 7], "getdata, three stages, two of the api and the dashboard");
 }
 
 fn containers_that_come_are_used_and_those_that_go_take_nothing_along(project: &Project) {

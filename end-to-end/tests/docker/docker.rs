@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Once;
 
-use end_to_end::{jobs, services};
+use end_to_end::{deployed, jobs};
 
 /// Who runs in the images, and owns the volume.
 pub(crate) const USER: u32 = 65532;
@@ -21,7 +21,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
 /// The programs whose images are built and tried. Those that take long to compile are only with `ALL_IMAGES`, as at night.
 pub(crate) fn images() -> impl Iterator<Item = &'static str> {
     let all = std::env::var_os("ALL_IMAGES").is_some();
-    services().into_iter().chain(jobs()).filter(move |name| all || !SLOW.contains(name))
+    deployed().into_iter().chain(jobs()).filter(move |name| all || !SLOW.contains(name))
 }
 
 /// Runs a command of Docker's to its end, and returns what it printed.
@@ -47,7 +47,7 @@ pub(crate) fn is_ready(test: &str) -> bool {
         BUILT.call_once(|| {
             docker(&["compose", "build"]);
             // They are none of the chain's that Compose starts.
-            for name in images().filter(|name| !services().contains(name)) {
+            for name in images().filter(|name| !deployed().contains(name)) {
                 docker(&["build", "--target", name, "--tag", &image(name), "."]);
             }
         });

@@ -13,6 +13,9 @@ use tempfile::NamedTempFile;
 
 use crate::docker::{USER, command, docker};
 
+/// The dashboard's on this machine: others may have the one of the file.
+const FREE_PORT: &str = "0";
+
 /// A project, gone with the test.
 pub(crate) struct Project {
     name: String,
@@ -36,7 +39,9 @@ impl Project {
 
     /// Runs a command of Compose's; returns what it printed.
     pub(crate) fn compose(&self, args: &[&str]) -> String {
-        docker(&[&["compose", "--project-name", &self.name], args].concat())
+        let mut command = command(&[&["compose", "--project-name", &self.name], args].concat());
+        let output = run(command.env("DASHBOARD_PORT", FREE_PORT));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The README's command that has `part` in it, for this project.
@@ -44,7 +49,7 @@ impl Project {
         let line = documented_commands("README.md").into_iter().find(|line| line.contains(part)).unwrap();
         let args: Vec<&str> = line.strip_prefix("docker ").unwrap().split(' ').collect();
         let mut command = command(&args);
-        command.env("COMPOSE_PROJECT_NAME", &self.name);
+        command.env("COMPOSE_PROJECT_NAME", &self.name).env("DASHBOARD_PORT", FREE_PORT);
         command
     }
 

@@ -3,6 +3,7 @@
 //! Every pod is restricted and has time to stop, what refers to something finds it, and the programs themselves are
 //! asked whether they know the settings that they are given.
 //!
+//! - `dashboard.rs`: whom the dashboard asks, and that it only looks
 //! - `directory.rs`: reading the manifests
 //! - `docs.rs`: the commands that the documentation gives for them
 //! - `jobs.rs`: what a Job and a schedule must bound, and the table of `docs/jobs.md`
@@ -11,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod dashboard;
 mod directory;
 mod docs;
 mod jobs;
@@ -21,9 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use end_to_end::{program, services};
+use end_to_end::{deployed, program};
 use serde_json::{Value, json};
 
+use dashboard::behind;
 use directory::{Pod, all, documents_of, files, is_applied, list, pods, string};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -42,7 +45,7 @@ fn own_containers() -> Vec<(Pod, Value, String)> {
             }
         }
     }
-    for program in services() {
+    for program in deployed() {
         assert!(found.iter().any(|(.., name)| name == program), "{program} has no workload");
     }
     found
@@ -185,7 +188,8 @@ fn selectors_choose_the_pods_of_one_workload() {
         }
     }
     for (name, service) in all("Service") {
-        assert_eq!(selected(&service["spec"]["selector"]), [format!("Deployment {name}")]);
+        let own = [format!("Deployment {}", behind(&name))];
+        assert_eq!(selected(&service["spec"]["selector"]), own);
     }
     for (name, budget) in all("PodDisruptionBudget") {
         assert_eq!(selected(&budget["spec"]["selector"]["matchLabels"]), [format!("Deployment {name}")]);
@@ -326,11 +330,11 @@ fn probes_ask_the_admin_port_what_they_mean_to_know() {
 fn services_and_policies_lead_to_ports_that_are_open() {
     let pods = pods();
     for (name, service) in all("Service") {
-        let behind = pods.iter().find(|pod| pod.is_selected_by(&service["spec"]["selector"])).unwrap();
+        let pod = pods.iter().find(|pod| pod.is_selected_by(&service["spec"]["selector"])).unwrap();
         for port in list(&service["spec"]["ports"]) {
-            let target = behind.port(&port["targetPort"]).unwrap_or_else(|| panic!("{name}: {port}"));
-            assert!(help(&name).contains(&format!("[default: 0.0.0.0:{target}")), "{name}: {target}");
-            let sysctls = list(&behind.spec["securityContext"]["sysctls"]);
+            let target = pod.port(&port["targetPort"]).unwrap_or_else(|| panic!("{name}: {port}"));
+            assert!(help(behind(&name)).contains(&format!("[default: 0.0.0.0:{target}")), "{name}: {target}");
+            let sysctls = list(&pod.spec["securityContext"]["sysctls"]);
             let from = json!(target.to_string());
             let allowed = sysctls.iter().any(|sysctl| sysctl["value"] == from);
             assert!(target >= 1024 || allowed, "{name}: only root may listen at {target}");

@@ -57,6 +57,8 @@ fn several_nodes_change_the_claim_the_replicas_and_where_pods_go_and_nothing_els
     }
     let job = ("CronJob".to_owned(), "getdata".to_owned());
     assert!(take(pod_of(one.get_mut(&job).unwrap()), "affinity").is_object());
+    let page = ("Deployment".to_owned(), "dashboard".to_owned());
+    assert!(take(pod_of(one.get_mut(&page).unwrap()), "affinity").is_object());
     for stage in STAGES {
         let key = ("Deployment".to_owned(), stage.name.to_owned());
         let (before, after) = (one.get_mut(&key).unwrap(), several.get_mut(&key).unwrap());

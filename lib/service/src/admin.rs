@@ -3,14 +3,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::TextEncoder;
 use tokio::net::TcpListener;
 
-use crate::{Context, Health, Limits, Server, Shutdown, bind};
+use crate::{Context, Health, Limits, Pages, Server, Shutdown, bind};
 
 /// Probes and Prometheus: few, and quick.
 const LIMITS: Limits =
@@ -39,12 +39,14 @@ impl Admin {
 }
 
 fn router(context: &Context) -> Router {
-    let Context { health, metrics, .. } = context;
-    let (alive, ready, metrics) = (health.clone(), health.clone(), metrics.clone());
+    let Context { health, metrics, pages, .. } = context;
+    let (alive, ready, metrics, pages) = (health.clone(), health.clone(), metrics.clone(), pages.clone());
     Router::new()
         .route("/healthz", get(async move || verdict(&alive, Health::is_alive)))
         .route("/readyz", get(async move || verdict(&ready, Health::is_ready)))
         .route("/metrics", get(async move || exposition(&metrics)))
+        // Looked for anew each time: the port is open before the program knows what it shows.
+        .fallback_service(get(async move |uri: Uri| page(&pages, uri.path())))
 }
 
 fn verdict(health: &Health, ask: fn(&Health) -> Result<(), String>) -> Response {
@@ -58,6 +60,13 @@ fn exposition(metrics: &prometheus::Registry) -> Response {
     match TextEncoder::new().encode_to_string(&metrics.gather()) {
         Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn page(pages: &Pages, path: &str) -> Response {
+    match pages.get(path) {
+        Some(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
@@ -122,6 +131,18 @@ mod tests {
     async fn without_metrics_there_is_nothing_to_show() {
         let address = started(&Context::new(Shutdown::new())).await;
         assert_eq!(get(address, "/metrics").await, (200, String::new()));
+    }
+
+    #[tokio::test]
+    async fn a_page_is_made_anew_for_each_who_asks_also_where_it_came_late() {
+        let context = Context::new(Shutdown::new());
+        let address = started(&context).await;
+        assert_eq!(get(address, "/recent").await.0, 404);
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        let count = move || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
+        context.pages.add("/recent", count);
+        assert_eq!(get(address, "/recent").await, (200, "0".to_owned()));
+        assert_eq!(get(address, "/recent?x").await, (200, "1".to_owned()));
     }
 
     #[tokio::test]

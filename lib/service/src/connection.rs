@@ -3,9 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -96,12 +98,25 @@ where
     // Handlers and routers are always ready, and do nothing before they are polled.
     let reply = timeout(server.limits.request, app.clone().call(request));
     async move {
-        let _in_hand = in_hand;
-        match permit {
-            Ok(_permit) => reply.await.unwrap_or_else(|_| Ok(StatusCode::REQUEST_TIMEOUT.into_response())),
-            Err(_) => Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()),
-        }
+        let Ok(permit) = permit else {
+            return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response());
+        };
+        let reply = reply.await.unwrap_or_else(|_| Ok(StatusCode::REQUEST_TIMEOUT.into_response()))?;
+        Ok(keep_while_streamed(reply, (in_hand, permit)))
     }
+}
+
+/// A reply without a known end, such as a stream of events, is in hand until it ends.
+fn keep_while_streamed(reply: Response, held: impl Send + 'static) -> Response {
+    if reply.body().size_hint().exact().is_some() {
+        return reply;
+    }
+    reply.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &held;
+            frame
+        }))
+    })
 }
 
 /// What a connection's client asks; each request in hand has a clone.

@@ -12,7 +12,8 @@
 //! - [`settings`]: flags and environment variables that several programs share; `command_line`: how all are read
 //! - `telemetry`: diagnostics on standard error, which waits for nobody
 //! - `shutdown`: [`Shutdown`], asked for once and seen everywhere; `signals`: who asks for it
-//! - `health`: [`Health`], what the probes are told; `admin`: the port that tells them; `check`: who asks that port
+//! - `health`: [`Health`], what the probes are told; `admin`: the port that tells them; `pages`: [`Pages`], what a
+//!   program shows there besides; `check`: who asks that port
 //! - `serve`: [`Server`], the one HTTP server, for the admin port and for services; `connection`: one connection, from
 //!   its acceptance to its end
 
@@ -21,6 +22,7 @@ mod check;
 mod command_line;
 mod connection;
 mod health;
+mod pages;
 mod serve;
 pub mod settings;
 mod shutdown;
@@ -29,6 +31,7 @@ mod start;
 mod telemetry;
 
 pub use health::Health;
+pub use pages::Pages;
 pub use serve::{Limits, Server, bind};
 pub use settings::Settings;
 pub use shutdown::{Interrupted, Shutdown};
@@ -43,13 +46,15 @@ pub struct Context {
     pub health: Health,
     /// What `/metrics` shows.
     pub metrics: prometheus::Registry,
+    /// What else the admin port shows.
+    pub pages: Pages,
 }
 
 impl Context {
     /// A context of its own health and metrics, not ready as soon as `shutdown` is requested.
     pub fn new(shutdown: Shutdown) -> Self {
         let health = Health::until(shutdown.clone());
-        Self { shutdown, health, metrics: prometheus::Registry::new() }
+        Self { shutdown, health, metrics: prometheus::Registry::new(), pages: Pages::default() }
     }
 }
 

@@ -28,6 +28,7 @@
 //! - `complete.rs`: whether a file's writer is done
 //! - `names.rs`, [`Compression`] (`compression.rs`), `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
+//! - [`View`] (`view.rs`): the volume for whoever only watches; `send_again.rs`: what was refused, once more
 //! - `links.rs`: a file that a power cut left under two names
 //! - `note.rs`: what a stage tells the next of a file, for traces
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
@@ -58,7 +59,9 @@ mod publish;
 mod rejected;
 mod scanner;
 mod self_test;
+mod send_again;
 mod take_over;
+mod view;
 mod volume;
 
 pub use batch::{Batch, Commit};
@@ -74,6 +77,7 @@ pub use names::{DEFAULT_STEM, StemError, stem};
 pub use output::Output;
 pub use rejected::RejectFiles;
 pub use scanner::{Next, Scanner, Taken};
+pub use view::{Load, RejectedFiles, View};
 pub use volume::{Fallback, Volume};
 
 /// A stage as the volume sees it: its name and the extensions it takes and gives.
