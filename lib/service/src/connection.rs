@@ -1,6 +1,6 @@
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -96,16 +96,25 @@ where
     // Handlers and routers are always ready, and do nothing before they are polled.
     let reply = timeout(server.limits.request, app.clone().call(request));
     async move {
-        let _in_hand = in_hand;
-        match permit {
-            Ok(_permit) => reply.await.unwrap_or_else(|_| Ok(StatusCode::REQUEST_TIMEOUT.into_response())),
-            Err(_) => Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+        let Ok(_permit) = permit else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
+        let Ok(Ok(mut reply)) = reply.await else { return Ok(StatusCode::REQUEST_TIMEOUT.into_response()) };
+        if let Some(open) = reply.extensions_mut().remove::<KeepOpen>() {
+            // Given to one reply only.
+            let _ = open.0.set(in_hand);
         }
+        Ok(reply)
     }
 }
 
+/// Keeps a connection open on which nothing is asked any more, for a body that goes on, such as server-sent events: given
+/// to the server as an extension of the reply, it does so as long as a clone of it lives.
+///
+/// Whoever holds that clone lets go of a client that reads nothing, and of all clients on a shutdown.
+#[derive(Debug, Clone, Default)]
+pub struct KeepOpen(Arc<OnceLock<Arc<Activity>>>);
+
 /// What a connection's client asks; each request in hand has a clone.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Activity {
     has_begun: AtomicBool,
 }

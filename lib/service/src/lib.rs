@@ -14,7 +14,7 @@
 //! - `shutdown`: [`Shutdown`], asked for once and seen everywhere; `signals`: who asks for it
 //! - `health`: [`Health`], what the probes are told; `admin`: the port that tells them; `check`: who asks that port
 //! - `serve`: [`Server`], the one HTTP server, for the admin port and for services; `connection`: one connection, from
-//!   its acceptance to its end
+//!   its acceptance to its end, which [`KeepOpen`] puts off
 
 mod admin;
 mod check;
@@ -28,6 +28,7 @@ mod signals;
 mod start;
 mod telemetry;
 
+pub use connection::KeepOpen;
 pub use health::Health;
 pub use serve::{Limits, Server, bind};
 pub use settings::Settings;
