@@ -6,7 +6,7 @@
 //! Layout: [`program`] (`programs.rs`), [`Running`] (`running.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
 //! (`recorder.rs`), [`services()`], [`jobs()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`),
 //! [`decode()`] (`decode.rs`), [`documented_commands()`] (`readme.rs`), [`Ledger`] and [`Books`] (`ledger.rs`, `books.rs`),
-//! [`SharedVolume`] (`shared_volume.rs`, and the script that is its process 1).
+//! [`SharedVolume`] (`shared_volume.rs`, and the script that is its process 1), [`Postgres`] (`postgres.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod balancer;
@@ -15,6 +15,7 @@ mod data_dir;
 mod decode;
 mod disk;
 mod ledger;
+mod postgres;
 mod programs;
 mod readme;
 mod recorder;
@@ -30,6 +31,7 @@ pub use data_dir::DataDir;
 pub use decode::decode;
 pub use disk::{Ballast, Disk, FileSystem};
 pub use ledger::{Balance, Ledger, Outcome, Token};
+pub use postgres::Postgres;
 pub use programs::{api, as_nobody, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};
