@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
 }
 
-/// The operator's own, which are another installation and have their own tests (`sequential-job/tests/manifests.rs`).
-const OPERATOR: [&str; 2] = ["sequential-job", "samples"];
+/// Other installations, which have their own tests: the operator's (`sequential-job/tests/manifests.rs`), and the
+/// database's (`postgres.rs`).
+const OTHERS: [&str; 3] = ["sequential-job", "samples", "postgres"];
 
 /// The manifests below `k8s/`, paths in it, in the order in which kubectl applies them. What patches them is none.
 pub(crate) fn files() -> Vec<PathBuf> {
@@ -19,7 +20,7 @@ pub(crate) fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     while let Some(next) = directories.pop() {
         for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
-            if OPERATOR.iter().any(|name| entry.file_name() == *name) {
+            if OTHERS.iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
             let found = if entry.file_type().unwrap().is_dir() { &mut directories } else { &mut files };
