@@ -12,10 +12,12 @@
 //!
 //! - `answer`: [`app`], one request to one response, without sockets
 //! - `store`: what a database adds
+//! - `traced`: the same with spans, where traces are sent
 //! - here: [`Config`]; [`run`], on all cores; [`serve`], on the present one
 
 mod answer;
 mod store;
+mod traced;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
@@ -31,9 +33,11 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use traces::{TraceArgs, Traces};
 
 pub use crate::answer::app;
 use crate::store::Store;
+use crate::traced::Traced;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
 
@@ -61,6 +65,10 @@ pub struct Config {
     /// How diagnostics are written.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub trace: TraceArgs,
 }
 
 /// Where documents are kept; never shown, since it may hold a password.
@@ -100,7 +108,8 @@ impl Settings for Config {
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
-    let mut api = Api::new(&name.to_string_lossy(), &context)?;
+    let traces = Traces::start(&config.trace, env!("CARGO_PKG_NAME")).await?;
+    let mut api = Api { traces: traces.clone(), ..Api::new(&name.to_string_lossy(), &context)? };
     let store = api.open(config.database_url.as_ref(), &context)?;
     // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
     // is free or not, reset those that one leaves behind, and let any process of this user join in.
@@ -121,6 +130,9 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     }
     if let Some(store) = store {
         store.close().await;
+    }
+    if let Some(traces) = traces {
+        traces.stop(context.shutdown.remaining()).await;
     }
     Ok(())
 }
@@ -152,6 +164,8 @@ struct Api {
     shutdown: Shutdown,
     /// What answers where there is a database.
     router: Option<Router>,
+    /// None: nothing is traced.
+    traces: Option<Traces>,
 }
 
 impl Api {
@@ -160,7 +174,14 @@ impl Api {
         let requests =
             register_int_counter_with_registry!("api_requests_total", "Requests received", metrics)?;
         let server = Server::new(Limits::default());
-        Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone(), router: None })
+        Ok(Self {
+            server,
+            name: name.to_owned(),
+            requests,
+            shutdown: shutdown.clone(),
+            router: None,
+            traces: None,
+        })
     }
 
     /// From now on requests are answered with a database, where there is one.
@@ -174,15 +195,22 @@ impl Api {
 
     /// Serves until `drain` after the shutdown's request, and what is in hand then to its end.
     async fn serve(self, listener: TcpListener, drain: Duration) {
+        let Self { server, name, requests, shutdown, router, traces } = self;
         let drained = async {
-            self.shutdown.requested().await;
+            shutdown.requested().await;
             sleep(drain).await;
         };
-        if let Some(router) = self.router {
-            return self.server.serve(listener, router, drained, &self.shutdown).await;
+        let plain = app(&name, requests, shutdown.clone());
+        match (router, traces) {
+            (None, None) => server.serve(listener, plain, drained, &shutdown).await,
+            (None, Some(traces)) => {
+                server.serve(listener, Traced { app: plain, traces }, drained, &shutdown).await;
+            }
+            (Some(router), None) => server.serve(listener, router, drained, &shutdown).await,
+            (Some(app), Some(traces)) => {
+                server.serve(listener, Traced { app, traces }, drained, &shutdown).await;
+            }
         }
-        let app = app(&self.name, self.requests, self.shutdown.clone());
-        self.server.serve(listener, app, drained, &self.shutdown).await;
     }
 
     /// Serves a listener that others serve too.

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 pub struct Post {
     /// Its `Idempotency-Key`, quotes and all.
     pub key: String,
+    /// Its `traceparent`, where it has one.
+    pub traceparent: Option<String>,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -17,7 +19,7 @@ pub struct Post {
 impl Post {
     /// Reads one from a connection; `None`: the client is gone.
     pub fn read(reader: &mut impl BufRead) -> Option<Self> {
-        let (mut key, mut length) = (String::new(), 0);
+        let (mut key, mut traceparent, mut length) = (String::new(), None, 0);
         let mut line = String::new();
         loop {
             line.clear();
@@ -32,13 +34,14 @@ impl Post {
             let Some((name, value)) = line.split_once(": ") else { continue };
             match name.to_ascii_lowercase().as_str() {
                 "idempotency-key" => key = value.trim_end().to_owned(),
+                "traceparent" => traceparent = Some(value.trim_end().to_owned()),
                 "content-length" => length = value.trim_end().parse().unwrap(),
                 _ => {}
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        Some(Post { key, body })
+        Some(Post { key, traceparent, body })
     }
 }
 

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::mem;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -79,6 +80,8 @@ pub(crate) struct Tools {
     pub(crate) report: Report,
     /// `None`: nothing is printed.
     pub(crate) printer: Option<Arc<Printer>>,
+    /// One document in so many is traced.
+    pub(crate) trace_documents: Option<NonZeroU32>,
 }
 
 impl Delivery {
@@ -156,14 +159,7 @@ impl<'a> Run<'a> {
         let now = Instant::now();
         let looked = watch::Sender::new(now);
         let senders = Senders::new(tools.clients.threads());
-        let poster = Poster {
-            url: tools.url.clone(),
-            headers: post::headers(tools.headers.current()),
-            key: batch.key().to_owned(),
-            timeout: tools.timeout,
-            looked: looked.subscribe(),
-            metrics: Arc::clone(&tools.metrics),
-        };
+        let poster = Poster::new(tools, batch, turn, looked.subscribe());
         Run {
             tools,
             batch,
@@ -327,6 +323,9 @@ impl<'a> Run<'a> {
         let is_sound = !matches!(answer, Answer::Failed { why: Failure::NoAnswer | Failure::Cut, .. });
         self.tools.clients.give_back(slot, is_sound);
         let place = document.place;
+        if !matches!(answer, Answer::Failed { .. }) {
+            self.tools.metrics.document_done(self.batch.seen().elapsed());
+        }
         match answer {
             Answer::Delivered { reply } => {
                 // First, so that what is saved as answered has its block among those that are waited for.

@@ -45,6 +45,7 @@ mod work;
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -111,6 +112,10 @@ pub struct Options {
         default_value_t = true, default_missing_value = "true", value_parser = BoolishValueParser::new(),
     )]
     pub log_docs: bool,
+
+    /// Where traces are sent: one document in so many has a span and a `traceparent`; 0: none has
+    #[arg(long, env, default_value_t = 1000, value_name = "NUMBER")]
+    pub trace_documents: u32,
 }
 
 impl Default for Options {
@@ -124,6 +129,7 @@ impl Default for Options {
             headers: Vec::new(),
             ca_file: None,
             log_docs: true,
+            trace_documents: 1000,
         }
     }
 }
@@ -196,6 +202,7 @@ pub async fn run_within(config: Config, context: Context, surroundings: Surround
         timeout: options.timeout,
         metrics: Arc::new(Metrics::register(&context.metrics)?),
         printer: printer.clone(),
+        trace_documents: NonZeroU32::new(options.trace_documents),
     };
     let outcome = stage::run(SPEC, stage, Delivery::new(tools), context, surroundings.observer).await;
     if let Some(printer) = printer {

@@ -1,4 +1,4 @@
-//! What json-to-api counts besides what every stage does: the `pipe_post_*` metrics.
+//! What json-to-api counts besides what every stage does: the `pipe_post_*` metrics, and how old documents get.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ pub(crate) struct Metrics {
     errors: IntCounter,
     retries: IntCounter,
     duration: Histogram,
+    age: Histogram,
 }
 
 impl Metrics {
@@ -27,7 +28,14 @@ impl Metrics {
         let duration = HistogramOpts::new("pipe_post_duration_seconds", "One POST, whatever came of it")
             .buckets(prometheus::exponential_buckets(0.000_25, 2.0, 18)?);
         let duration = Histogram::with_opts(duration)?;
+        let age = HistogramOpts::new(
+            "pipe_document_age_seconds",
+            "From the first sight of a document's file to the document's answer",
+        )
+        .buckets(prometheus::exponential_buckets(0.01, 3.0, 14)?);
+        let age = Histogram::with_opts(age)?;
         registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(age.clone()))?;
         registry.register(Box::new(retries.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         Ok(Metrics {
@@ -36,6 +44,7 @@ impl Metrics {
             requests,
             retries,
             duration,
+            age,
         })
     }
 
@@ -55,6 +64,11 @@ impl Metrics {
     pub(crate) fn failed(&self, elapsed: Duration) {
         self.duration.observe(elapsed.as_secs_f64());
         self.errors.inc();
+    }
+
+    /// Counts a document about which nothing is left to do.
+    pub(crate) fn document_done(&self, age: Duration) {
+        self.age.observe(age.as_secs_f64());
     }
 
     /// Counts a POST that is not its document's first.
@@ -79,6 +93,7 @@ mod tests {
         metrics.timed_out(Duration::from_secs(10));
         metrics.failed(Duration::ZERO);
         metrics.retried();
+        metrics.document_done(Duration::from_millis(20));
         let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         for line in [
             "pipe_post_requests_total{status=\"200\"} 2\n",
@@ -89,6 +104,8 @@ mod tests {
             "pipe_post_requests_total{status=\"error\"} 1\n",
             "pipe_post_retries_total 1\n",
             "pipe_post_duration_seconds_count 7\n",
+            "pipe_document_age_seconds_bucket{le=\"0.01\"} 0\n",
+            "pipe_document_age_seconds_bucket{le=\"0.03\"} 1\n",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

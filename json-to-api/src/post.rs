@@ -12,12 +12,16 @@ use http_client::{backoff, tls};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use rustls::CertificateError;
+use stage::Turn;
 use tokio::sync::watch;
+use traces::{PostSpan, PostTraces};
+use volume::Batch;
 
+use crate::deliver::Tools;
 use crate::document::{Answer, Document, Failure};
 use crate::metrics::Metrics;
-use crate::print;
 use crate::verdict::Verdict;
+use crate::{print, target};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -42,6 +46,8 @@ pub(crate) struct Poster {
     /// When the claim was last found to be ours.
     pub(crate) looked: watch::Receiver<Instant>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Which documents are traced, where any are.
+    pub(crate) traces: Option<PostTraces>,
 }
 
 /// The headers of every document of a batch: the contract's and the user's.
@@ -53,6 +59,24 @@ pub(crate) fn headers(users: &HeaderMap) -> HeaderMap {
 }
 
 impl Poster {
+    pub(crate) fn new(
+        tools: &Tools,
+        batch: &Batch,
+        turn: &Turn<'_>,
+        looked: watch::Receiver<Instant>,
+    ) -> Self {
+        let traces = turn.span().zip(tools.trace_documents);
+        Poster {
+            url: tools.url.clone(),
+            headers: headers(tools.headers.current()),
+            key: batch.key().to_owned(),
+            timeout: tools.timeout,
+            looked,
+            metrics: Arc::clone(&tools.metrics),
+            traces: traces.map(|(span, one_in)| span.posts(&tools.url, &target::shown(&tools.url), one_in)),
+        }
+    }
+
     /// POSTs a document once.
     pub(crate) async fn post(&self, client: Client, document: &Document) -> Answer {
         self.wait_for_a_look().await;
@@ -61,8 +85,16 @@ impl Poster {
         }
         let start = Instant::now();
         volume::failpoint("write a request");
-        let outcome = self.exchange(&client, document).await;
+        let traces = self.traces.as_ref();
+        let span = traces.and_then(|traces| traces.begin(document.place.line, document.attempts));
+        let outcome = self.exchange(&client, document, span.as_ref()).await;
         volume::failpoint("note an answer");
+        if let Some(span) = span {
+            match &outcome {
+                Ok(reply) => span.answered(reply.status.as_u16()),
+                Err(error) => span.failed(if error.is_timeout() { "timeout" } else { "connection" }),
+            }
+        }
         match outcome {
             Ok(reply) => {
                 self.metrics.answered(reply.status, start.elapsed());
@@ -87,10 +119,20 @@ impl Poster {
         let _ = looked.wait_for(|at| *at >= asked || at.elapsed() < LOOK_EVERY).await;
     }
 
-    async fn exchange(&self, client: &Client, document: &Document) -> reqwest::Result<Reply> {
+    async fn exchange(
+        &self,
+        client: &Client,
+        document: &Document,
+        span: Option<&PostSpan>,
+    ) -> reqwest::Result<Reply> {
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(IDEMPOTENCY_KEY, self.idempotency_key(document.place.line));
+        if let Some((name, value)) = span.map(PostSpan::header)
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value))
+        {
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
         *request.body_mut() = Some(document.body.clone().into());
         let response = client.execute(request).await?;
         let status = response.status();

@@ -101,7 +101,7 @@ impl Delivering {
         let mut keys: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
         let mut doubled = 0;
         let mut times: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        for Post { key, body } in self.api.posts() {
+        for Post { key, body, .. } in self.api.posts() {
             keys.entry(body.clone()).or_default().insert(key);
             *times.entry(body).or_default() += 1;
         }

@@ -10,9 +10,9 @@ pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
 }
 
-/// Other installations, which have their own tests: the operator's (`sequential-job/tests/manifests.rs`), and the
-/// database's (`postgres.rs`).
-const OTHERS: [&str; 3] = ["sequential-job", "samples", "postgres"];
+/// What is another installation and has its own tests: the operator (`sequential-job/tests/manifests.rs`), what needs
+/// other operators (`end-to-end/tests/monitoring/`), and the database (`postgres.rs`).
+const APART: [&str; 4] = ["sequential-job", "samples", "monitoring", "postgres"];
 
 /// The manifests below `k8s/`, paths in it, in the order in which kubectl applies them. What patches them is none.
 pub(crate) fn files() -> Vec<PathBuf> {
@@ -20,7 +20,7 @@ pub(crate) fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     while let Some(next) = directories.pop() {
         for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
-            if OTHERS.iter().any(|name| entry.file_name() == *name) {
+            if APART.iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
             let found = if entry.file_type().unwrap().is_dir() { &mut directories } else { &mut files };

@@ -9,7 +9,9 @@ use end_to_end::documented_commands;
 use crate::directory::all;
 
 fn kubectl_commands() -> Vec<String> {
-    let commands = commands_of(&["README.md", "docs/kubernetes.md", "docs/jobs.md", "docs/data-pipeline.md"]);
+    let documents =
+        ["README.md", "docs/kubernetes.md", "docs/jobs.md", "docs/data-pipeline.md", "docs/operations.md"];
+    let commands = commands_of(&documents);
     assert!(commands.len() > 20, "{commands:?}");
     commands
 }

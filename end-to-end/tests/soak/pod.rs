@@ -25,7 +25,7 @@ impl Pod {
 
     /// Passes a POST on; `None`: the pod has gone before it answered.
     pub(crate) fn post(&mut self, post: &Post) -> Option<Answer> {
-        let Post { key, body } = post;
+        let Post { key, body, .. } = post;
         let head = format!(
             "POST / HTTP/1.1\r\nhost: api\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n",
             body.len()

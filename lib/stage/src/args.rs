@@ -8,6 +8,7 @@ use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 use service::Settings;
 use service::settings::{self, AdminArgs, LogArgs};
+use traces::TraceArgs;
 
 const DATA_DIR: &str = "/data";
 
@@ -44,6 +45,10 @@ pub struct StageArgs {
     /// Diagnostics
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Traces
+    #[command(flatten)]
+    pub trace: TraceArgs,
 }
 
 /// An interval of nothing would keep a core busy with looking.
@@ -63,6 +68,7 @@ impl Default for StageArgs {
             settle: Duration::from_secs(5),
             admin: AdminArgs::default(),
             log: LogArgs::default(),
+            trace: TraceArgs::default(),
         }
     }
 }

@@ -8,12 +8,16 @@
 //!
 //! Layout: `args.rs` settings; `worker.rs` the loop; `watch.rs` what
 //! wakes it; `process.rs` what a stage brings; `turn.rs` what it may ask meanwhile; `convert.rs` the two converters' share
-//! of it; `metrics.rs`.
+//! of it; `metrics.rs`, `oldest.rs`, `free.rs` what is measured;
+//! `trace.rs` the spans.
 
 mod args;
 mod convert;
+mod free;
 mod metrics;
+mod oldest;
 mod process;
+mod trace;
 mod turn;
 mod watch;
 mod worker;
@@ -24,6 +28,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use service::Context;
 use tokio::sync::mpsc::UnboundedSender;
+use traces::Traces;
 use tracing::warn;
 use volume::Volume;
 
@@ -90,9 +95,15 @@ pub async fn run(
         let _ = wake.try_send(());
     });
     let metrics = Metrics::register(&context.metrics, spec.name)?;
-    let worker = Worker::new(spec, &args, volume, process, woken, metrics, &context, observer);
+    free::watch(volume.clone(), &context.metrics).await?;
+    let traces = Traces::start(&args.trace, spec.name).await?;
+    let worker =
+        Worker::new(spec, &args, volume, process, woken, metrics, &context, observer, traces.clone());
     context.health.ready();
     let outcome = tokio::task::spawn_blocking(move || worker.run()).await;
     drop(watch);
+    if let Some(traces) = traces {
+        traces.stop(context.shutdown.remaining()).await;
+    }
     outcome.context("the stage's loop died")?
 }

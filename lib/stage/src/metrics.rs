@@ -1,9 +1,11 @@
 //! What a stage counts: the `pipe_*` metrics that each of the three has.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use records::Counts;
+
+use crate::oldest::Oldest;
 
 pub(crate) struct Metrics {
     batches: IntCounter,
@@ -14,6 +16,7 @@ pub(crate) struct Metrics {
     duration: Histogram,
     inbox: IntGauge,
     resting: IntGauge,
+    oldest: Oldest,
 }
 
 impl Metrics {
@@ -36,7 +39,9 @@ impl Metrics {
         let resting =
             opts("pipe_resting_batches", "Batches whose last documents wait while others have their turn");
         let resting = IntGauge::with_opts(resting)?;
+        let oldest = Oldest::new(stage)?;
         registry.register(Box::new(inbox.clone()))?;
+        registry.register(Box::new(oldest.clone()))?;
         registry.register(Box::new(resting.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         Ok(Metrics {
@@ -48,6 +53,7 @@ impl Metrics {
             duration,
             inbox,
             resting,
+            oldest,
         })
     }
 
@@ -66,6 +72,11 @@ impl Metrics {
         let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.inbox.set(gauge(files));
         self.resting.set(gauge(resting));
+    }
+
+    /// Says since when the file waits that waits longest.
+    pub(crate) fn oldest(&self, since: Option<Instant>) {
+        self.oldest.set(since);
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::time::Instant;
 
 use service::{Health, Shutdown};
+use traces::BatchSpan;
 use volume::Scanner;
 
 use crate::process::ProcessError;
@@ -14,6 +15,8 @@ pub struct Turn<'a> {
     pub health: &'a Health,
     /// Whether the program is to stop.
     pub shutdown: &'a Shutdown,
+    /// Its span, where turns are traced.
+    pub(crate) span: Option<&'a BatchSpan>,
     /// The other work of this stage.
     pub(crate) scanner: &'a Scanner,
 }
@@ -22,6 +25,11 @@ impl Turn<'_> {
     /// Says that progress was made: a stage without any for a while is taken for stuck.
     pub fn heartbeat(&self) {
         self.health.heartbeat(Instant::now());
+    }
+
+    /// The turn's span, where turns are traced.
+    pub fn span(&self) -> Option<&BatchSpan> {
+        self.span
     }
 
     /// Whether another file or batch could be worked on instead of this one.

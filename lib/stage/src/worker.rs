@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use service::{Context, Interrupted};
+use traces::{BatchSpan, Traces};
 use tracing::{error, info, warn};
 use volume::{Batch, Claim, Commit, Committed, Next, Scanner, Spec, Taken, Volume};
 
@@ -11,7 +12,7 @@ use crate::args::StageArgs;
 use crate::metrics::{Bytes, Metrics};
 use crate::process::{Outcome, Process, ProcessError};
 use crate::turn::Turn;
-use crate::{BatchDone, Observer};
+use crate::{BatchDone, Observer, trace};
 
 /// The health's name for a volume that fails.
 const VOLUME: &str = "volume";
@@ -33,6 +34,8 @@ pub(crate) struct Worker<P> {
     metrics: Metrics,
     context: Context,
     observer: Option<Observer>,
+    /// Where turns at batches are traced.
+    traces: Option<Traces>,
     /// How long the loop pauses when the volume fails next.
     pause: Duration,
     /// When a batch that rests was last spoken of.
@@ -64,6 +67,7 @@ impl<P: Process> Worker<P> {
         metrics: Metrics,
         context: &Context,
         observer: Option<Observer>,
+        traces: Option<Traces>,
     ) -> Self {
         let scanner = Scanner::new(volume, spec, args.settle, args.rescan_interval);
         Worker {
@@ -76,6 +80,7 @@ impl<P: Process> Worker<P> {
             metrics,
             context: context.clone(),
             observer,
+            traces,
             pause: SHORTEST_PAUSE,
             told_rest: None,
             failure: None,
@@ -130,6 +135,7 @@ impl<P: Process> Worker<P> {
     fn step(&mut self) -> Result<Step, volume::Error> {
         let next = self.scanner.next(Instant::now())?;
         self.metrics.waiting(self.scanner.waiting(), self.scanner.resting());
+        self.metrics.oldest(self.scanner.oldest_waiting());
         let worked = match next {
             Next::Nothing { again } => {
                 self.recovered();
@@ -204,14 +210,29 @@ impl<P: Process> Worker<P> {
 
     fn process_and_publish(&mut self, claim: Claim) -> Result<(), ProcessError> {
         let start = Instant::now();
-        let mut batch = claim.begin()?;
+        let batch = claim.begin()?;
+        let span = self.traces.as_ref().map(|traces| trace::begin(traces, self.spec, &batch));
+        let outcome = self.process_traced(batch, start, span.as_ref());
+        if let Some(span) = span {
+            trace::end(&span, outcome.as_ref().copied());
+        }
+        outcome.map(|_| ())
+    }
+
+    /// Returns what came of the turn, in a word.
+    fn process_traced(
+        &mut self,
+        mut batch: Batch,
+        start: Instant,
+        span: Option<&BatchSpan>,
+    ) -> Result<&'static str, ProcessError> {
         let Context { health, shutdown, .. } = &self.context;
-        let turn = Turn { health, shutdown, scanner: &self.scanner };
+        let turn = Turn { health, shutdown, span, scanner: &self.scanner };
         let counts = match self.process.process(&mut batch, &turn) {
             Ok(Outcome::Done(counts)) => counts,
             Ok(Outcome::Resting { until }) => {
                 self.rest(batch, until);
-                return Ok(());
+                return Ok("resting");
             }
             Err(error) => return Err(let_go(batch, error)),
         };
@@ -223,13 +244,22 @@ impl<P: Process> Worker<P> {
             rejected: counts.rejected,
             elapsed: Duration::ZERO,
         };
+        if let Some(span) = span {
+            span.records(counts.ok, counts.rejected);
+            if self.spec.output.is_some() {
+                trace::hand_on(span, &mut batch);
+            }
+        }
         let (id, bytes) = (batch.id(), Bytes { input: batch.input_len(), output: batch.output.written() });
         match batch.commit()? {
             Commit::Done(committed) => done.to = committed.publish()?.name,
             Commit::Changed(claim) => {
                 self.scanner.defer(claim);
-                return Ok(());
+                return Ok("changed");
             }
+        }
+        if let (Some(span), Some(name)) = (span, &done.to) {
+            span.published(name);
         }
         done.elapsed = start.elapsed();
         self.metrics.batch(counts, bytes, done.elapsed);
@@ -239,7 +269,7 @@ impl<P: Process> Worker<P> {
             // Whoever listened is gone: nobody wants to know.
             let _ = observer.send(done);
         }
-        Ok(())
+        Ok("done")
     }
 
     fn rest(&mut self, batch: Batch, until: Instant) {

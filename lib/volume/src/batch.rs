@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::time::Instant;
 
 use crate::claim::Claim;
 use crate::claim_directory::{INPUT, OUTPUT};
@@ -10,6 +11,7 @@ use crate::complete::{Fingerprint, Look};
 use crate::error::{Context, Error};
 use crate::fs;
 use crate::journal::{self, Journal, JournalReader};
+use crate::note;
 use crate::output::Output;
 use crate::rejected::RejectFiles;
 
@@ -67,6 +69,16 @@ impl Batch {
     /// The public name that the input had; unknown after a takeover.
     pub fn source(&self) -> Option<&str> {
         self.claim.source.as_deref()
+    }
+
+    /// When this process first saw the input: under its public name, or when it took the batch over from its owner.
+    pub fn seen(&self) -> Instant {
+        self.claim.seen
+    }
+
+    /// What whoever published the input noted of it: see [`Output::note`].
+    pub fn note(&self) -> Option<String> {
+        note::read(&self.input)
     }
 
     /// What begins the idempotency keys of the batch's documents: 40 to 80 characters of `[0-9a-f.-]`.

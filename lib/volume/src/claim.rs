@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tracing::warn;
 
@@ -28,6 +29,8 @@ pub struct Claim {
     pub(crate) directory: ClaimDirectory,
     /// The public name that the input had; unknown after a takeover.
     pub(crate) source: Option<String>,
+    /// When this process first saw the input: under its public name, or when it took the claim over.
+    pub(crate) seen: Instant,
     /// The content that was judged complete.
     pub(crate) judged: Option<Fingerprint>,
     /// An earlier attempt's files were deleted, and that is not durable yet.
@@ -57,6 +60,7 @@ impl Claim {
             name,
             directory,
             source: None,
+            seen: Instant::now(),
             judged: None,
             was_cleared: false,
             is_fresh: false,

@@ -129,6 +129,11 @@ impl NewFile {
         (&self.0).stream_position()
     }
 
+    /// The open file, for what is noted of it.
+    pub(crate) fn as_file(&self) -> &File {
+        &self.0
+    }
+
     /// The open file, for what only looks at it or locks it.
     pub(crate) fn into_file(self) -> File {
         self.0
@@ -295,6 +300,12 @@ impl FileSystem {
         };
         Ok(FileSystem { is_local, renames_as_one })
     }
+}
+
+/// How much of a file system anyone may still fill.
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let known = rustix::fs::statvfs(path)?;
+    Ok(known.f_bavail.saturating_mul(known.f_frsize))
 }
 
 /// Looks at a path without following a symbolic link; `None` where nothing has the name.

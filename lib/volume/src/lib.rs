@@ -28,6 +28,7 @@
 //! - `names.rs`, `publish.rs`: public names, and moving a file to one
 //! - [`Draft`] (`draft.rs`): a claim without input, for what starts the chain
 //! - `links.rs`: a file that a power cut left under two names
+//! - `note.rs`: what a stage tells the next of a file, for traces
 //! - `fs.rs`, `lease.rs`: the file-system calls of the protocol
 //! - `failpoint.rs`: where tests end a process, in debug builds alone
 //! - `power_cut.rs`: tests that cut the power, on a model of what a disk keeps
@@ -46,6 +47,7 @@ mod kept_names;
 mod lease;
 mod links;
 mod names;
+mod note;
 mod output;
 #[cfg(test)]
 mod power_cut;

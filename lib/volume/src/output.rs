@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::{Context, Error};
 use crate::fs::NewFile;
+use crate::note;
 
 /// So many bytes are synced at once at most: the last sync of a large file would else take longer than a probe waits.
 pub(crate) const SYNC_EVERY: u64 = 64 << 20;
@@ -38,6 +39,15 @@ impl Output {
             self.file = Some(NewFile::create(&self.path).act("create", &self.path)?);
         }
         Ok(self.file.as_mut().expect("it was just made"))
+    }
+
+    /// Notes something for whoever has the file next, as [`Batch::note`](crate::Batch::note) tells him.
+    ///
+    /// # Errors
+    /// The volume keeps no notes.
+    pub fn note(&mut self, text: &str) -> Result<(), Error> {
+        let file = self.file()?;
+        note::write(file.as_file(), text).act("note something of", &self.path)
     }
 
     /// Makes the file durable; returns its path.

@@ -6,16 +6,17 @@ mod claims;
 mod files;
 mod orphans;
 mod pass;
+mod waiting;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use self::files::Seen;
 use self::orphans::Orphans;
 use self::pass::Pass;
+use self::waiting::Waiting;
 use crate::Spec;
 use crate::claim::Claim;
 use crate::committed::Committed;
@@ -43,7 +44,7 @@ pub struct Scanner {
     scanned: Option<Instant>,
     waiting: usize,
     queue: BTreeSet<PublicName>,
-    seen: HashMap<PublicName, Seen>,
+    seen: Waiting,
     orphans: Orphans,
     /// Claims whose input turned out to be still written.
     deferred: Vec<(Claim, StabilityCheck)>,
@@ -102,7 +103,7 @@ impl Scanner {
             scanned: None,
             waiting: 0,
             queue: BTreeSet::new(),
-            seen: HashMap::new(),
+            seen: Waiting::default(),
             orphans: Orphans::default(),
             deferred: Vec::new(),
             resting: Vec::new(),
@@ -115,6 +116,11 @@ impl Scanner {
     /// How many files waited at the last scan.
     pub fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Since when the file waits that was seen first, of those that no one had taken at the last scan.
+    pub fn oldest_waiting(&self) -> Option<Instant> {
+        self.seen.oldest()
     }
 
     /// Takes the next batch.

@@ -102,6 +102,14 @@ impl Volume {
             .collect()
     }
 
+    /// How many bytes may still be written by who is not root.
+    ///
+    /// # Errors
+    /// The file system does not say.
+    pub fn free_bytes(&self) -> Result<u64, Error> {
+        fs::free_bytes(self.root()).act("ask for the free space of", self.root())
+    }
+
     /// Counts the files that wait for the stage; for what starts the chain, those that it published and nobody took.
     ///
     /// # Errors

@@ -6,20 +6,13 @@ use tracing::warn;
 
 use super::Scanner;
 use super::pass::Pass;
+use super::waiting::Seen;
 use crate::claim::{Claim, Take};
-use crate::complete::{Completeness, StabilityCheck};
+use crate::complete::Completeness;
 use crate::error::Error;
 use crate::links;
 use crate::names::PublicName;
 use crate::self_test;
-
-/// What is remembered of a file from look to look.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) check: StabilityCheck,
-    /// What was last said about it, so that it is said once.
-    pub(super) complaint: Option<String>,
-}
 
 impl Scanner {
     pub(super) fn next_file(&mut self, pass: &mut Pass) -> Result<Option<Claim>, Error> {
@@ -28,8 +21,9 @@ impl Scanner {
         if self.scanned.is_none_or(|at| pass.now >= at + self.rescan) {
             self.rescan(pass.now)?;
         } else if self.queue.is_empty() {
-            self.scan()?;
+            self.scan(pass.now)?;
         } else {
+            news.iter().for_each(|name| self.seen.see(name, pass.now));
             self.queue.extend(news);
         }
         while let Some(name) = self.queue.pop_first() {
@@ -41,17 +35,18 @@ impl Scanner {
     }
 
     /// Reads the directory, or what is known of it.
-    fn scan(&mut self) -> Result<(), Error> {
+    fn scan(&mut self, now: Instant) -> Result<(), Error> {
         self.queue = self.volume.with_names(self.input, |names| names.clone())?;
         self.waiting = self.queue.len();
-        self.seen.retain(|name, _| self.queue.contains(name));
+        self.seen.retain(&self.queue);
+        self.queue.iter().for_each(|name| self.seen.see(name, now));
         Ok(())
     }
 
     /// Reads the directory in case no event came, and tidies up what else nobody may have in hand.
     fn rescan(&mut self, now: Instant) -> Result<(), Error> {
         self.volume.forget_names();
-        self.scan()?;
+        self.scan(now)?;
         self.scanned = Some(now);
         self_test::clean_up(self.volume.root());
         Ok(())
@@ -62,20 +57,20 @@ impl Scanner {
         let look = match links::look(&self.volume, &path, self.input) {
             Ok(look) => look,
             Err(error) => {
-                self.complain(name, format!("cannot be looked at: {error}"));
+                self.complain(name, format!("cannot be looked at: {error}"), pass.now);
                 return Ok(None);
             }
         };
-        let mut seen = self.seen.remove(name).unwrap_or_default();
+        let mut seen = self.seen.take(name).unwrap_or_else(|| Seen::at(pass.now));
         match seen.check.judge(look, pass.now, self.settle) {
             Completeness::Take(_) => return self.take(name, seen, pass),
             Completeness::Wait { until } => {
                 pass.again(until);
-                self.seen.insert(name.clone(), seen);
+                self.seen.put(name.clone(), seen);
             }
             Completeness::Leave(reason) => {
-                self.seen.insert(name.clone(), seen);
-                self.complain(name, reason);
+                self.seen.put(name.clone(), seen);
+                self.complain(name, reason, pass.now);
             }
             Completeness::Gone => {}
         }
@@ -91,30 +86,32 @@ impl Scanner {
     ) -> Result<Option<Claim>, Error> {
         let empty = pass.spare.take().map_or_else(|| Claim::create(&self.volume, self.spec), Ok)?;
         match empty.take(self.input, name) {
-            Ok(Take::Taken(claim)) => {
+            Ok(Take::Taken(mut claim)) => {
+                claim.seen = seen.since;
                 self.deferred.push((claim, seen.check));
                 return Ok(self.next_deferred(pass));
             }
             Ok(Take::Gone(spare)) => pass.spare = Some(spare),
             Ok(Take::Refused(spare, error)) => {
                 pass.spare = Some(spare);
-                self.seen.insert(name.clone(), seen);
-                self.complain(name, format!("cannot be moved: {error}"));
+                self.seen.put(name.clone(), seen);
+                self.complain(name, format!("cannot be moved: {error}"), pass.now);
             }
             // The next file may do: it is told if there is none.
             Err(error) => {
-                self.seen.insert(name.clone(), seen);
+                self.seen.put(name.clone(), seen);
                 pass.unless_failed::<()>(Err(error));
             }
         }
         Ok(None)
     }
 
-    fn complain(&mut self, name: &PublicName, reason: String) {
-        let seen = self.seen.entry(name.clone()).or_default();
+    fn complain(&mut self, name: &PublicName, reason: String, now: Instant) {
+        let mut seen = self.seen.take(name).unwrap_or_else(|| Seen::at(now));
         if seen.complaint.as_deref() != Some(&reason) {
             warn!(file = self.input.file_name(name), "left alone: it {reason}");
             seen.complaint = Some(reason);
         }
+        self.seen.put(name.clone(), seen);
     }
 }

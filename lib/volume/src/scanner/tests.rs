@@ -1,5 +1,6 @@
 use std::io::Write;
 
+use super::waiting::Seen;
 use super::*;
 use crate::claim_directory::INPUT;
 use crate::complete;
@@ -34,7 +35,7 @@ fn a_file_that_changes_between_the_look_and_the_claim_is_never_taken_half() {
             let path = directory.path().join("listing.txt");
             std::fs::write(&path, "first").unwrap();
             let (name, looked) = (PublicName(None), Instant::now());
-            let mut seen = Seen::default();
+            let mut seen = Seen::at(looked);
             seen.check.judge(complete::look(&path, leases).unwrap(), looked, SETTLE);
             let mut writer = change(&path);
             let settled = looked + SETTLE;
@@ -94,10 +95,10 @@ fn who_loses_the_race_for_a_file_tries_the_next_with_the_same_claim() {
     let mut pass = Pass::new(Instant::now());
     for id in ["1", "2"] {
         let gone = PublicName(Some(id.to_owned()));
-        assert!(scanner.take(&gone, Seen::default(), &mut pass).unwrap().is_none());
+        assert!(scanner.take(&gone, Seen::at(pass.now), &mut pass).unwrap().is_none());
     }
     let spare = pass.spare.as_ref().unwrap().name;
-    let claim = scanner.take(&PublicName(None), Seen::default(), &mut pass).unwrap().unwrap();
+    let claim = scanner.take(&PublicName(None), Seen::at(pass.now), &mut pass).unwrap().unwrap();
     assert_eq!((claim.name, pass.spare.is_none()), (spare, true));
     assert_eq!(crate::take_over::all(&scanner.volume, SPEC).unwrap(), [spare]);
 }
