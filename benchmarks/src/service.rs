@@ -105,6 +105,7 @@ pub(crate) struct Load {
     /// With the document in it.
     document: PathBuf,
     duration: Duration,
+    keyless: bool,
 }
 
 impl Load {
@@ -113,7 +114,12 @@ impl Load {
     pub(crate) fn new(place: &Place, duration: Duration) -> anyhow::Result<Self> {
         let document = place.root().join("document.json");
         std::fs::write(&document, DOCUMENT).context("failed to write the document")?;
-        Ok(Self { document, duration })
+        Ok(Self { document, duration, keyless: false })
+    }
+
+    /// The same without keys: each document is another.
+    pub(crate) fn keyless(self) -> Self {
+        Self { keyless: true, ..self }
     }
 
     pub(crate) fn seconds(&self) -> f64 {
@@ -127,6 +133,7 @@ impl Load {
     pub(crate) fn wrk(&self, cores: Cores, url: &str) -> anyhow::Result<f64> {
         let mut command = system("wrk");
         command
+            .envs(self.keyless.then_some(("KEYLESS", "true")))
             .env("DOCUMENT", &self.document)
             .arg("-t1")
             .arg(format!("-c{CONNECTIONS}"))

@@ -39,7 +39,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Section> {
         let about = "Not measured here: it needs the package `postgresql`.";
         return Ok(Section { title, about: about.to_owned(), ..Section::default() });
     };
-    let bench = Bench { place, postgres: &postgres, load: Load::new(place, DURATION)? };
+    let bench = Bench { place, postgres: &postgres, load: Load::new(place, DURATION)?.keyless() };
     bench.prepare()?;
     let runs = interleave(
         place.rounds,
