@@ -106,5 +106,7 @@ deploy:
 
 # All sequences, then the operator: who goes first takes away its own finalizers.
 undeploy:
-    kubectl delete --ignore-not-found sequentialjobs.batch.example.com --all --all-namespaces
+    # Where the definition is gone already, there are none.
+    ! kubectl get --ignore-not-found --output name crd/sequentialjobs.batch.example.com | grep . \
+        || kubectl delete sequentialjobs.batch.example.com --all --all-namespaces
     kubectl delete --ignore-not-found --filename k8s/sequential-job

@@ -17,17 +17,37 @@ use tokio::time::timeout;
 use tower::Service;
 
 /// Bodies longer than this are refused, in bytes.
-const MAX_BODY: u64 = 2 << 20;
+pub(crate) const MAX_BODY: u64 = 2 << 20;
 
 /// How long a client may go on sending what was refused: would the connection end under it, it might never see why.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// What every request is answered with, and what is noted of it.
 #[derive(Clone)]
-struct Api {
-    answer: Bytes,
-    requests: IntCounter,
-    shutdown: Shutdown,
+pub(crate) struct Api {
+    pub(crate) answer: Bytes,
+    pub(crate) requests: IntCounter,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Api {
+    pub(crate) fn new(name: &str, requests: IntCounter, shutdown: Shutdown) -> Self {
+        let name = Value::from(name);
+        let answer = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
+        Self { answer, requests, shutdown }
+    }
+}
+
+/// Whether a client that is to go elsewhere must be told by a header. HTTP/2 says so with GOAWAY.
+pub(crate) fn is_http_1(version: Version) -> bool {
+    version <= Version::HTTP_11
+}
+
+/// Tells a client to go elsewhere once the shutdown is requested.
+pub(crate) fn say_goodbye(shutdown: &Shutdown, is_http_1: bool, response: &mut Response) {
+    if is_http_1 && shutdown.is_requested() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// The api that calls itself `name`: any method on any path gets the same answer. Counts `requests`, and tells clients to
@@ -46,19 +66,17 @@ pub fn app<B>(
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let name = Value::from(name);
-    let answer = Bytes::from(format!(r#"{{"response":"ok","container":{name}}}"#));
-    respond.with_state(Api { answer, requests, shutdown })
+    respond.with_state(Api::new(name, requests, shutdown))
 }
 
-async fn respond(State(api): State<Api>, request: Request) -> Response {
+pub(crate) async fn respond(State(api): State<Api>, request: Request) -> Response {
     api.requests.inc();
     let (head, mut body) = request.into_parts();
-    let (is_head, is_http_1) = (head.method == Method::HEAD, head.version <= Version::HTTP_11);
+    let (is_head, is_http_1) = (head.method == Method::HEAD, is_http_1(head.version));
     // Not held while the body is waited for: there may be thousands of them.
     drop(head);
     if let Err(status) = read_to_end(&mut body).await {
-        tokio::spawn(timeout(LINGER, discard(body)));
+        discard(body);
         return status.into_response();
     }
     let length = api.answer.len();
@@ -67,10 +85,7 @@ async fn respond(State(api): State<Api>, request: Request) -> Response {
     if is_head {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    // HTTP/2 says so with GOAWAY.
-    if is_http_1 && api.shutdown.is_requested() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    say_goodbye(&api.shutdown, is_http_1, &mut response);
     response
 }
 
@@ -88,6 +103,8 @@ async fn read_to_end(body: &mut Body) -> Result<(), StatusCode> {
     Err(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-async fn discard(mut body: Body) {
-    while let Some(Ok(_)) = body.frame().await {}
+/// Goes on reading what was refused, for a while.
+pub(crate) fn discard(mut body: Body) {
+    let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+    tokio::spawn(timeout(LINGER, rest));
 }

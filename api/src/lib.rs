@@ -4,22 +4,28 @@
 //! It reads bodies to their end (up to 2 MiB, else 413) and throws them away. It refuses to route, to store or to look
 //! at what it is sent; what clients may hold, and for how long, [`service::Limits`] says.
 //!
+//! With a database it stores the JSON of every POST before it answers, once for each `Idempotency-Key`, and has routes
+//! to read it again. It refuses to change or delete what is stored.
+//!
 //! On a shutdown it answers on for a moment (kube-proxy still sends), with `Connection: close` over HTTP/1.1, then drains
 //! as [`service::Server`] does.
 //!
 //! - `answer`: [`app`], one request to one response, without sockets
+//! - `store`: what a database adds
 //! - `traced`: the same with spans, where traces are sent
 //! - here: [`Config`]; [`run`], on all cores; [`serve`], on the present one
 
 mod answer;
+mod store;
 mod traced;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::time::Duration;
-use std::{io, thread};
+use std::{fmt, io, thread};
 
 use anyhow::Context as _;
+use axum::Router;
 use prometheus::{IntCounter, Opts, register_int_counter_with_registry, register_int_gauge_with_registry};
 use service::settings::{AdminArgs, LogArgs};
 use service::{Context, Limits, Server, Settings, Shutdown};
@@ -30,6 +36,7 @@ use tokio::time::sleep;
 use traces::{TraceArgs, Traces};
 
 pub use crate::answer::app;
+use crate::store::Store;
 use crate::traced::Traced;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
@@ -46,6 +53,11 @@ pub struct Config {
     #[arg(long, env, value_name = "ADDRESS", default_value_t = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
 
+    /// Store the JSON of every POST before it is answered, in `postgres://…`, shared by all replicas, or
+    /// `sqlite:///data/documents.db`, one replica's own file
+    #[arg(long, env, value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+
     /// The admin port.
     #[command(flatten)]
     pub admin: AdminArgs,
@@ -57,6 +69,22 @@ pub struct Config {
     /// Where traces go.
     #[command(flatten)]
     pub trace: TraceArgs,
+}
+
+/// Where documents are kept; never shown, since it may hold a password.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl From<String> for DatabaseUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(…)")
+    }
 }
 
 impl Settings for Config {
@@ -81,7 +109,8 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let listener = service::bind("--listen", config.listen).await?;
     let name = hostname::get().context("failed to ask for the host name")?;
     let traces = Traces::start(&config.trace, env!("CARGO_PKG_NAME")).await?;
-    let api = Api { traces: traces.clone(), ..Api::new(&name.to_string_lossy(), &context)? };
+    let mut api = Api { traces: traces.clone(), ..Api::new(&name.to_string_lossy(), &context)? };
+    let store = api.open(config.database_url.as_ref(), &context)?;
     // Not one of its own on the same port for each: the system would give each its share of the connections, whether it
     // is free or not, reset those that one leaves behind, and let any process of this user join in.
     let listener = listener.into_std().context("failed to share the listener")?;
@@ -94,10 +123,13 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         cores.spawn_blocking(move || runtime.block_on(api.serve_shared(listener)));
     }
     up(listener.local_addr().context(NO_ADDRESS)?, &name.to_string_lossy(), &context);
-    drop(listener);
+    drop((listener, api));
     // At about the same time: all have one deadline.
     while let Some(ended) = cores.join_next().await {
         ended.context("a thread panicked")?.context("failed to serve on one of the cores")?;
+    }
+    if let Some(store) = store {
+        store.close().await;
     }
     if let Some(traces) = traces {
         traces.stop(context.shutdown.remaining()).await;
@@ -130,6 +162,8 @@ struct Api {
     name: String,
     requests: IntCounter,
     shutdown: Shutdown,
+    /// What answers where there is a database.
+    router: Option<Router>,
     /// None: nothing is traced.
     traces: Option<Traces>,
 }
@@ -144,20 +178,41 @@ impl Api {
             Opts::new("api_info", "Always 1; `pod` is what the answers call it").const_label("pod", name);
         register_int_gauge_with_registry!(info, metrics)?.set(1);
         let server = Server::new(Limits::default());
-        Ok(Self { server, name: name.to_owned(), requests, shutdown: shutdown.clone(), traces: None })
+        Ok(Self {
+            server,
+            name: name.to_owned(),
+            requests,
+            shutdown: shutdown.clone(),
+            router: None,
+            traces: None,
+        })
+    }
+
+    /// From now on requests are answered with a database, where there is one.
+    fn open(&mut self, url: Option<&DatabaseUrl>, context: &Context) -> anyhow::Result<Option<Store>> {
+        let Some(DatabaseUrl(url)) = url else { return Ok(None) };
+        let answer = answer::Api::new(&self.name, self.requests.clone(), self.shutdown.clone());
+        let (store, router) = Store::open(url, &self.name, answer, context)?;
+        self.router = Some(router);
+        Ok(Some(store))
     }
 
     /// Serves until `drain` after the shutdown's request, and what is in hand then to its end.
     async fn serve(self, listener: TcpListener, drain: Duration) {
+        let Self { server, name, requests, shutdown, router, traces } = self;
         let drained = async {
-            self.shutdown.requested().await;
+            shutdown.requested().await;
             sleep(drain).await;
         };
-        let app = app(&self.name, self.requests, self.shutdown.clone());
-        match self.traces {
-            None => self.server.serve(listener, app, drained, &self.shutdown).await,
-            Some(traces) => {
-                self.server.serve(listener, Traced { app, traces }, drained, &self.shutdown).await;
+        let plain = app(&name, requests, shutdown.clone());
+        match (router, traces) {
+            (None, None) => server.serve(listener, plain, drained, &shutdown).await,
+            (None, Some(traces)) => {
+                server.serve(listener, Traced { app: plain, traces }, drained, &shutdown).await;
+            }
+            (Some(router), None) => server.serve(listener, router, drained, &shutdown).await,
+            (Some(app), Some(traces)) => {
+                server.serve(listener, Traced { app, traces }, drained, &shutdown).await;
             }
         }
     }

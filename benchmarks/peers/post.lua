@@ -2,4 +2,7 @@
 wrk.method = "POST"
 wrk.body = io.open(os.getenv("DOCUMENT")):read("*a")
 wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Idempotency-Key"] = '"019a5f2c-7d10-7c3a-9e54-3b1f0c2d4e6f-160463769-176371.123456789-123456"'
+-- A receiver that stores would take all for one.
+if not os.getenv("KEYLESS") then
+    wrk.headers["Idempotency-Key"] = '"019a5f2c-7d10-7c3a-9e54-3b1f0c2d4e6f-160463769-176371.123456789-123456"'
+end

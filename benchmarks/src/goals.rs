@@ -41,6 +41,9 @@ pub(crate) const CHAIN: Goal = Goal::at_least(2.0).stretch(3.0);
 /// One document, its file lands to its POST is answered, against 14 syncs on the same volume.
 pub(crate) const ONE_DOCUMENT: Goal = Goal::at_most(1.5).stretch(1.2);
 
+/// Rows a second that the api stores, one POST each, against pgbench's inserts, one each.
+pub(crate) const STORE: Goal = Goal::at_least(5.0);
+
 /// The same on GlusterFS, against as many synced renames on that volume as the protocol does.
 pub(crate) const ONE_DOCUMENT_ON_GLUSTERFS: Goal = Goal::at_most(1.5);
 

@@ -6,7 +6,7 @@
 //!
 //! - `goals.rs`: the goals, a constant each
 //! - a group of rows each: `conversions.rs`, `listing.rs`, `serving.rs`, `delivery.rs`, `chain.rs`, `one_document.rs`,
-//!   `glusterfs.rs`, `memory.rs`
+//!   `store.rs`, `glusterfs.rs`, `memory.rs`
 //! - `measure.rs`: runs programs and notes what they used; `samples.rs`: medians; `check.rs`: whether outputs are right
 //! - `place.rs`, `input.rs`, `service.rs`: where, on what, and against which api
 //! - `peers.rs`, `tools.rs`: peers of our own making, and others'
@@ -30,6 +30,7 @@ mod report;
 mod samples;
 mod service;
 mod serving;
+mod store;
 mod tools;
 
 use std::fs;
@@ -89,6 +90,7 @@ enum Group {
     Delivery,
     Chain,
     OneDocument,
+    Store,
     Glusterfs,
     Memory,
 }
@@ -102,6 +104,7 @@ impl Group {
             Group::Delivery => delivery::run,
             Group::Chain => chain::run,
             Group::OneDocument => one_document::run,
+            Group::Store => store::run,
             Group::Glusterfs => glusterfs::run,
             Group::Memory => memory::run,
         };

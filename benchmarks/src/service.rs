@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use crate::measure::{Cores, Running, output, start, wait_for};
+use crate::measure::{Cores, Running, Usage, output, start, wait_for};
 use crate::place::{Place, free_address, system};
 
 /// A document as large as those of the listing are.
@@ -18,7 +18,7 @@ const CONNECTIONS: u32 = 64;
 
 /// A running api; killed when dropped, since it would answer on for seconds.
 pub(crate) struct Api {
-    _running: Running,
+    running: Running,
     pub(crate) address: SocketAddr,
     admin: SocketAddr,
 }
@@ -29,15 +29,32 @@ impl Api {
     /// # Errors
     /// It does not.
     pub(crate) fn start(place: &Place, cores: Cores) -> anyhow::Result<Self> {
+        Self::start_with(place, cores, None)
+    }
+
+    /// Starts it with a database, where one is given.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(crate) fn start_with(place: &Place, cores: Cores, database: Option<&str>) -> anyhow::Result<Self> {
         let (address, admin) = (free_address()?, free_address()?);
         let mut command = place.program("api");
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
+        command.envs(database.map(|url| ("DATABASE_URL", url)));
         let mut running = start(cores, &mut command)?;
         wait_for("the api", || {
             ensure!(!running.is_over(), "the api has ended");
             Ok(is_ready(admin).then_some(()))
         })?;
-        Ok(Self { _running: running, address, admin })
+        Ok(Self { running, address, admin })
+    }
+
+    /// Asks it to end, and waits for that.
+    ///
+    /// # Errors
+    /// It fails.
+    pub(crate) fn stop(self) -> anyhow::Result<Usage> {
+        self.running.stop()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -88,6 +105,7 @@ pub(crate) struct Load {
     /// With the document in it.
     document: PathBuf,
     duration: Duration,
+    keyless: bool,
 }
 
 impl Load {
@@ -96,7 +114,12 @@ impl Load {
     pub(crate) fn new(place: &Place, duration: Duration) -> anyhow::Result<Self> {
         let document = place.root().join("document.json");
         std::fs::write(&document, DOCUMENT).context("failed to write the document")?;
-        Ok(Self { document, duration })
+        Ok(Self { document, duration, keyless: false })
+    }
+
+    /// The same without keys: each document is another.
+    pub(crate) fn keyless(self) -> Self {
+        Self { keyless: true, ..self }
     }
 
     pub(crate) fn seconds(&self) -> f64 {
@@ -110,6 +133,7 @@ impl Load {
     pub(crate) fn wrk(&self, cores: Cores, url: &str) -> anyhow::Result<f64> {
         let mut command = system("wrk");
         command
+            .envs(self.keyless.then_some(("KEYLESS", "true")))
             .env("DOCUMENT", &self.document)
             .arg("-t1")
             .arg(format!("-c{CONNECTIONS}"))

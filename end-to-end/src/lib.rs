@@ -6,7 +6,7 @@
 //! Layout: [`program`] (`programs.rs`), [`Running`] (`running.rs`), [`DataDir`] (`data_dir.rs`), [`Disk`] (`disk.rs`), [`Recorder`]
 //! (`recorder.rs`), [`services()`], [`deployed()`], [`jobs()`], [`STAGES`] and [`AtWork`] (`stages.rs`), [`Balancer`] (`balancer.rs`),
 //! [`decode()`] (`decode.rs`), [`documented_commands()`] (`readme.rs`), [`Ledger`] and [`Books`] (`ledger.rs`, `books.rs`), [`Packing`] (`packing.rs`),
-//! [`SharedVolume`] (`shared_volume.rs`, and the script that is its process 1).
+//! [`SharedVolume`] (`shared_volume.rs`, and the script that is its process 1), [`Postgres`] (`postgres.rs`).
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod balancer;
@@ -16,6 +16,7 @@ mod decode;
 mod disk;
 mod ledger;
 mod packing;
+mod postgres;
 mod programs;
 mod readme;
 mod recorder;
@@ -32,6 +33,7 @@ pub use decode::decode;
 pub use disk::{Ballast, Disk, FileSystem};
 pub use ledger::{Balance, Ledger, Outcome, Token};
 pub use packing::Packing;
+pub use postgres::Postgres;
 pub use programs::{api, as_nobody, dashboard, program, program_for_anyone, run, stage};
 pub use readme::documented_commands;
 pub use recorder::{Post, Recorder, Reply};

@@ -6,4 +6,5 @@ mod load;
 mod program;
 mod settings;
 mod signals;
+mod store;
 mod trouble;

@@ -1,10 +1,12 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use end_to_end::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -30,7 +32,7 @@ pub(crate) struct Program {
     pub(crate) id: Pid,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
-    log: Receiver<Value>,
+    log: Mutex<Receiver<Value>>,
 }
 
 impl Program {
@@ -51,7 +53,7 @@ impl Program {
     fn start_read_to(command: &mut Command, last: Option<&'static str>) -> Self {
         let command = without_settings(command.args(ARGUMENTS));
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = read_log(child.stderr.take().unwrap(), last);
+        let log = Mutex::new(read_log(child.stderr.take().unwrap(), last));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut program = Self { id: Pid::from_child(&child), child, address: nowhere, admin: nowhere, log };
         program.admin = program.logged_address("admin port open");
@@ -67,7 +69,7 @@ impl Program {
     /// Waits for a line of the log that begins with `message`.
     pub(crate) fn logged(&self, message: &str) -> Value {
         loop {
-            let line = self.log.recv_timeout(AGES).expect(message);
+            let line = self.log.lock().unwrap().recv_timeout(AGES).expect(message);
             if says(&line, message) {
                 return line;
             }
@@ -76,7 +78,7 @@ impl Program {
 
     /// What it has logged besides, once it has ended.
     pub(crate) fn rest_of_the_log(&self) -> Vec<Value> {
-        self.log.iter().collect()
+        self.log.lock().unwrap().iter().collect()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -115,10 +117,17 @@ impl Program {
     }
 
     pub(crate) fn wait_until_unready(&self) {
-        let start = Instant::now();
-        while self.probe("/readyz") != "503" {
-            assert!(start.elapsed() < PROMISED, "it stays ready");
-        }
+        self.wait_for_readiness("503");
+    }
+
+    pub(crate) fn wait_for_readiness(&self, status: &str) {
+        wait_for("its readiness", || (self.probe("/readyz") == status).then_some(()));
+    }
+
+    /// The value of a metric, with its labels.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let reply = exchange(self.admin, "GET /metrics HTTP/1.1\r\nconnection: close\r\n\r\n").unwrap();
+        reply.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Asks the api as a new client.
@@ -177,7 +186,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 
 /// Whoever runs the tests may have such variables set.
 fn without_settings(command: &mut Command) -> &mut Command {
-    for name in ["LISTEN", "ADMIN_LISTEN", "CHECK_HEALTH", "RUST_LOG", "LOG_FORMAT"] {
+    for name in ["LISTEN", "DATABASE_URL", "ADMIN_LISTEN", "CHECK_HEALTH", "RUST_LOG", "LOG_FORMAT"] {
         command.env_remove(name);
     }
     command

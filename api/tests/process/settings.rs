@@ -19,6 +19,8 @@ fn help_lists_every_setting_with_variable_and_default() {
         "--listen <ADDRESS>",
         "[env: LISTEN]",
         "[default: 0.0.0.0:80]",
+        "--database-url <URL>",
+        "[env: DATABASE_URL]",
         "--admin-listen <ADDRESS>",
         "[env: ADMIN_LISTEN]",
         "[default: 0.0.0.0:9090",

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
 }
 
-/// What is another installation and has its own tests: the operator (`sequential-job/tests/manifests.rs`), and what needs
-/// other operators (`end-to-end/tests/monitoring/`).
-const APART: [&str; 3] = ["sequential-job", "samples", "monitoring"];
+/// What is another installation and has its own tests: the operator (`sequential-job/tests/manifests.rs`), what needs
+/// other operators (`end-to-end/tests/monitoring/`), and the database (`postgres.rs`).
+const APART: [&str; 4] = ["sequential-job", "samples", "monitoring", "postgres"];
 
 /// The manifests below `k8s/`, paths in it, in the order in which kubectl applies them. What patches them is none.
 pub(crate) fn files() -> Vec<PathBuf> {

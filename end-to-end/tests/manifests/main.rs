@@ -8,6 +8,7 @@
 //! - `docs.rs`: the commands that the documentation gives for them
 //! - `jobs.rs`: what a Job and a schedule must bound, and the table of `docs/jobs.md`
 //! - `multi_node.rs`: what differs where stages run on several nodes
+//! - `postgres.rs`: the database that the api may have
 //! - `stages.rs`: that no stage is left out, here or elsewhere
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
@@ -17,6 +18,7 @@ mod directory;
 mod docs;
 mod jobs;
 mod multi_node;
+mod postgres;
 mod stages;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,11 +53,16 @@ fn own_containers() -> Vec<(Pod, Value, String)> {
     found
 }
 
+/// The maps from which a container has its variables. What is optional is another installation's.
+fn settings_of(container: &Value) -> impl Iterator<Item = &Value> {
+    list(&container["envFrom"]).iter().filter(|source| source["secretRef"]["optional"] != true)
+}
+
 /// The variables that a container is given.
 fn variables(container: &Value) -> BTreeMap<String, String> {
     let maps = all("ConfigMap");
     let mut variables = BTreeMap::new();
-    for source in list(&container["envFrom"]) {
+    for source in settings_of(container) {
         let map = &maps[&string(&source["configMapRef"]["name"])];
         let data = map["data"].as_object().unwrap();
         for (key, value) in data {
@@ -234,7 +241,7 @@ fn what_a_pod_refers_to_exists() {
                 list(&container["volumeMounts"]).iter().map(|mount| &mount["name"]).collect();
             assert_eq!(mounts, volumes, "{at}");
             variables(container);
-            for source in list(&container["envFrom"]) {
+            for source in settings_of(container) {
                 unused.remove(&string(&source["configMapRef"]["name"]));
             }
         }

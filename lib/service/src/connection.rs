@@ -1,6 +1,6 @@
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -101,7 +101,12 @@ where
         let Ok(permit) = permit else {
             return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response());
         };
-        let reply = reply.await.unwrap_or_else(|_| Ok(StatusCode::REQUEST_TIMEOUT.into_response()))?;
+        let Ok(Ok(mut reply)) = reply.await else { return Ok(StatusCode::REQUEST_TIMEOUT.into_response()) };
+        if let Some(open) = reply.extensions_mut().remove::<KeepOpen>() {
+            // Given to one reply only.
+            let _ = open.0.set(in_hand);
+            return Ok(reply);
+        }
         Ok(keep_while_streamed(reply, (in_hand, permit)))
     }
 }
@@ -119,8 +124,15 @@ fn keep_while_streamed(reply: Response, held: impl Send + 'static) -> Response {
     })
 }
 
+/// Says instead of a body how long its connection is to stay open: given to the server as an extension of the reply, it
+/// keeps that open as long as a clone of it lives.
+///
+/// Whoever holds that clone lets go of a client that reads nothing, and of all clients on a shutdown.
+#[derive(Debug, Clone, Default)]
+pub struct KeepOpen(Arc<OnceLock<Arc<Activity>>>);
+
 /// What a connection's client asks; each request in hand has a clone.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Activity {
     has_begun: AtomicBool,
 }

@@ -15,7 +15,7 @@
 //! - `health`: [`Health`], what the probes are told; `admin`: the port that tells them; `pages`: [`Pages`], what a
 //!   program shows there besides; `check`: who asks that port
 //! - `serve`: [`Server`], the one HTTP server, for the admin port and for services; `connection`: one connection, from
-//!   its acceptance to its end
+//!   its acceptance to its end, which [`KeepOpen`] puts off
 
 mod admin;
 mod check;
@@ -30,6 +30,7 @@ mod signals;
 mod start;
 mod telemetry;
 
+pub use connection::KeepOpen;
 pub use health::Health;
 pub use pages::Pages;
 pub use serve::{Limits, Server, bind};
