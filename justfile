@@ -35,11 +35,12 @@ test:
 
 # The images, built and run by Docker.
 images:
-    cargo test --package end-to-end --test docker -- --include-ignored
+    # Of the workspace: of one package, the dependencies would have other features and be built again.
+    cargo test --workspace --test docker -- --include-ignored
 
 # The same with those that take a quarter of an hour to compile.
 all-images:
-    ALL_IMAGES=true cargo test --package end-to-end --test docker images -- --include-ignored
+    ALL_IMAGES=true cargo test --workspace --test docker images -- --include-ignored
 
 # What takes too long for CI.
 nightly: release all-images long power-cuts (fuzz "600") (soak "30m")
@@ -71,7 +72,7 @@ fuzz SECONDS="60":
 
 # The real programs under random faults, and the books of what went in and came out. SEED=… draws the same again.
 soak DURATION="2m":
-    SOAK={{DURATION}} cargo test --package end-to-end --test soak -- --include-ignored --nocapture
+    SOAK={{DURATION}} cargo test --workspace --test soak -- --include-ignored --nocapture
 
 # The protocol's larger models, which the tests leave out: two minutes.
 model:

@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use end_to_end::{DataDir, Disk, Recorder, Running, is_root, stage, wait_for};
+use end_to_end::{DataDir, Disk, Recorder, Reply, Running, is_root, stage, wait_for};
 
 #[test]
 fn the_oldest_file_that_waits_gets_older_until_it_is_taken() {
@@ -17,6 +17,21 @@ fn the_oldest_file_that_waits_gets_older_until_it_is_taken() {
     wait_for("it to get older", || stage.metric(OLDEST).filter(|age| *age > first + 0.5));
     drop(writer);
     wait_for("it to be taken", || stage.metric(OLDEST).filter(|age| *age == 0.0));
+}
+
+#[test]
+fn files_that_come_while_a_batch_is_in_hand_are_counted_and_get_older() {
+    let (data, api) = (DataDir::new(), Recorder::with("api", |_, _| Reply::Hang));
+    let args = ["--api-url", &api.url(), "--timeout", "1h"];
+    let stage = Running::start(&mut stage("json-to-api", data.path(), &args));
+    let metric = |name: &str| stage.metric(&format!("{name}{{stage=\"json-to-api\"}}"));
+    stage.wait_for_readiness(200);
+    data.put("listing.json", "{}\n");
+    wait_for("a document in flight", || (api.count() > 0).then_some(()));
+    ["listing-a.json", "listing-b.json"].iter().for_each(|name| data.put(name, "{}\n"));
+    wait_for("two files that wait", || metric("pipe_inbox_files").filter(|files| *files == 2.0));
+    let first = metric("pipe_oldest_waiting_seconds").unwrap();
+    wait_for("them to get older", || metric("pipe_oldest_waiting_seconds").filter(|age| *age > first + 0.5));
 }
 
 #[test]

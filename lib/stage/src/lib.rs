@@ -8,13 +8,13 @@
 //!
 //! Layout: `args.rs` settings; `worker.rs` the loop; `watch.rs` what
 //! wakes it; `process.rs` what a stage brings; `turn.rs` what it may ask meanwhile; `input.rs` what it reads, unpacked by
-//! `decode.rs`; `convert.rs` the two converters' share of it; `metrics.rs`, `oldest.rs`, `free.rs` what is measured;
+//! `decode.rs`; `convert.rs` the two converters' share of it; `metrics.rs`, `oldest.rs`, `gauges.rs` what is measured;
 //! `trace.rs` the spans.
 
 mod args;
 mod convert;
 mod decode;
-mod free;
+mod gauges;
 mod input;
 mod metrics;
 mod oldest;
@@ -102,7 +102,7 @@ pub async fn run(
         let _ = wake.try_send(());
     });
     let metrics = Metrics::register(&context.metrics, spec.name)?;
-    free::watch(volume.clone(), &context.metrics).await?;
+    gauges::watch(volume.clone(), spec, metrics.inbox(), &context.metrics).await?;
     let traces = Traces::start(&args.trace, spec.name).await?;
     let worker =
         Worker::new(spec, &args, volume, process, woken, metrics, &context, observer, traces.clone());

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use records::Counts;
 
+use crate::gauges::Inbox;
 use crate::oldest::Oldest;
 
 pub(crate) struct Metrics {
@@ -28,7 +29,7 @@ impl Metrics {
         let records = IntCounterVec::new(records, &["outcome"])?;
         let bytes = opts("pipe_bytes_total", "Bytes of the batches' inputs and outputs");
         let bytes = IntCounterVec::new(bytes, &["direction"])?;
-        let inbox = IntGauge::with_opts(opts("pipe_inbox_files", "Files waiting at the last scan"))?;
+        let inbox = IntGauge::with_opts(opts("pipe_inbox_files", "Files waiting at the last look"))?;
         let duration =
             HistogramOpts::new("pipe_batch_duration_seconds", "From a batch's claim to its publication")
                 .buckets(prometheus::exponential_buckets(0.001, 4.0, 12)?);
@@ -72,6 +73,11 @@ impl Metrics {
         let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.inbox.set(gauge(files));
         self.resting.set(gauge(resting));
+    }
+
+    /// What is said of the files that wait.
+    pub(crate) fn inbox(&self) -> Inbox {
+        Inbox { files: self.inbox.clone(), oldest: self.oldest.clone() }
     }
 
     /// Says since when the file waits that waits longest.

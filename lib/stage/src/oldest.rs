@@ -16,14 +16,20 @@ pub(crate) struct Oldest {
 
 impl Oldest {
     pub(crate) fn new(stage: &str) -> prometheus::Result<Self> {
-        let help = "How long this process has seen the oldest file waiting that waited at the last scan; 0: none does";
+        let help = "How long this process has seen the oldest file waiting that waited at the last look; 0: none does";
         let opts = Opts::new("pipe_oldest_waiting_seconds", help).const_label("stage", stage);
         Ok(Oldest { gauge: Gauge::with_opts(opts)?, since: Arc::default() })
     }
 
     /// Says since when it waits; `None`: nothing waits.
     pub(crate) fn set(&self, since: Option<Instant>) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        self.update(|_| since);
+    }
+
+    /// Says it anew, knowing what was said last.
+    pub(crate) fn update(&self, since: impl FnOnce(Option<Instant>) -> Option<Instant>) {
+        let mut last = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = since(*last);
     }
 }
 

@@ -147,14 +147,7 @@ impl Objects {
         is_status: bool,
     ) -> Result<Arc<Value>, Refusal> {
         let old = self.find(key)?;
-        for (field, word) in
-            [("resourceVersion", "the object has been modified"), ("uid", "the uid is another")]
-        {
-            let (wanted, there) = (&new["metadata"][field], &old["metadata"][field]);
-            if wanted.as_str().is_some_and(|wanted| !wanted.is_empty() && wanted != there) {
-                return Err(Refusal::conflict(key, word));
-            }
-        }
+        check_preconditions(key, &new, &old)?;
         if is_status {
             let status = new["status"].take();
             new = (*old).clone();
@@ -208,7 +201,10 @@ impl Objects {
                 }
                 merge(&mut new, &wanted);
                 if is_same(&new, &old, is_status) {
-                    // As the real one does: without a look at what the version or the uid is said to be.
+                    // As the real one does: for an object itself without a look at what version it is said to be.
+                    if is_status {
+                        check_preconditions(key, &new, &old)?;
+                    }
                     old
                 } else {
                     self.update(key, new, is_status)?
@@ -295,6 +291,17 @@ pub(crate) fn finalizers(object: &Value) -> Vec<String> {
 
 pub(crate) fn owners(object: &Value) -> impl Iterator<Item = &Value> {
     object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
+}
+
+fn check_preconditions(key: &Key, new: &Value, old: &Value) -> Result<(), Refusal> {
+    for (field, word) in [("resourceVersion", "the object has been modified"), ("uid", "the uid is another")]
+    {
+        let (wanted, there) = (&new["metadata"][field], &old["metadata"][field]);
+        if wanted.as_str().is_some_and(|wanted| !wanted.is_empty() && wanted != there) {
+            return Err(Refusal::conflict(key, word));
+        }
+    }
+    Ok(())
 }
 
 /// As the Job's defaults do, by which its pods are found.
