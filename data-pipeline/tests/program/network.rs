@@ -22,7 +22,7 @@ fn answer(path: &str, attempt: usize, mut stream: &TcpStream) -> std::io::Result
         ("/silent.csv", _) => stream.read_to_end_of_peer(),
         ("/slow.csv", _) => {
             head("200 OK", &table)?;
-            write!(stream, "id,n\n")?;
+            writeln!(stream, "id,n")?;
             stream.read_to_end_of_peer();
         }
         ("/cut.csv", 0 | 1) | ("/always-cut.csv", _) => {

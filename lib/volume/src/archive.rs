@@ -78,7 +78,7 @@ impl Archive {
             let to = self.directory.join(format.file_name(&name(claim, taken)));
             // A power cut may have left both: to rename a file onto another name of its own does nothing.
             if links::is_same(&claim.volume, &from, &to) {
-                return claim.directory.unlink(claim.input.as_deref().unwrap_or_default());
+                return claim.directory.unlink(&claim.compression.input_of(claim.name.generation));
             }
             let can_refuse = claim.volume.can_rename_without_replacing();
             match rename(claim, &from, &to, can_refuse) {

@@ -34,9 +34,9 @@ pub struct Claim {
     pub(crate) seen: Instant,
     /// How the input is compressed.
     pub(crate) compression: Compression,
-    /// The input's name, which no other owner gives it: to move it away is to prove that nobody has taken over. `None`
-    /// where it is gone already.
-    pub(crate) input: Option<String>,
+    /// Whether its input is still to be put away: under a name that no other owner gives it, so that to do it is to prove
+    /// that nobody has taken over.
+    pub(crate) has_input: bool,
     /// The content that was judged complete.
     pub(crate) judged: Option<Fingerprint>,
     /// An earlier attempt's files were deleted, and that is not durable yet.
@@ -68,7 +68,7 @@ impl Claim {
             source: None,
             seen: Instant::now(),
             compression: Compression::None,
-            input: None,
+            has_input: false,
             judged: None,
             was_cleared: false,
             is_fresh: false,
@@ -95,14 +95,13 @@ impl Claim {
     /// Claims a public file, into an empty claim.
     pub(crate) fn take(mut self, format: Format, name: &PublicName) -> Result<Take, Error> {
         let source = format.file_name(name);
-        let input = name.compression.input_of(self.name.generation);
-        let (from, to) = (self.volume.root().join(&source), self.directory.join(&input));
+        self.compression = name.compression;
+        let (from, to) = (self.volume.root().join(&source), self.input());
         match self.volume.renaming(format, name, || publish::rename(&from, &to)) {
             Ok(()) => {
                 fs::sync_directory(self.volume.root()).act("sync directory", self.volume.root())?;
                 self.source = Some(source);
-                self.compression = name.compression;
-                self.input = Some(input);
+                self.has_input = true;
                 self.is_fresh = true;
                 Ok(Take::Taken(self))
             }
@@ -133,7 +132,7 @@ impl Claim {
     pub(crate) fn refuse(&mut self) -> Result<(), Error> {
         let (input, refused) = (self.input(), self.directory.join(self.compression.rejected()));
         self.directory.fenced(publish::rename(&input, &refused).act("refuse", &input))?;
-        self.input = None;
+        self.has_input = false;
         Ok(())
     }
 
@@ -149,7 +148,7 @@ impl Claim {
 
     /// Where the input lies.
     pub(crate) fn input(&self) -> PathBuf {
-        self.directory.join(self.input.as_deref().unwrap_or(INPUT))
+        self.directory.join(&self.compression.input_of(self.name.generation))
     }
 
     /// That the claim has another owner, whatever its path seems to say: a network file system may go on for a while to

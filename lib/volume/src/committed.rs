@@ -54,7 +54,7 @@ impl Committed {
 /// Deletes the input, or archives it; returns whether it was still there. Of owners who both think that they are the only
 /// one, one succeeds: nobody else goes on.
 fn put_away_input(claim: &Claim) -> Result<bool, Error> {
-    if claim.input.is_none() {
+    if !claim.has_input {
         return Ok(false);
     }
     if let Some((archive, format)) = claim.volume.archive().zip(claim.spec.takes()) {

@@ -80,14 +80,12 @@ impl Claim {
             }
         };
         let Some((generation, compression)) = found else { return Ok(()) };
-        let own = compression.input_of(self.name.generation);
+        self.compression = compression;
+        self.has_input = true;
         if generation != self.name.generation {
-            let (from, to) =
-                (self.directory.join(&compression.input_of(generation)), self.directory.join(&own));
+            let (from, to) = (self.directory.join(&compression.input_of(generation)), self.input());
             self.directory.fenced(publish::rename(&from, &to).act("take over", &from))?;
         }
-        self.compression = compression;
-        self.input = Some(own);
         Ok(())
     }
 
@@ -98,7 +96,7 @@ impl Claim {
         if has(OUTPUT)? {
             return Ok(TakenOver::Committed(Committed { claim: self }));
         }
-        if self.input.is_none() {
+        if !self.has_input {
             // It was refused, or this is nothing that the protocol leaves; but nothing that was rejected is ever deleted.
             let refused = first(Compression::ALL, |it| Ok(has(it.rejected())? || has(it.reasons())?))?;
             let Some(compression) = refused else { return Ok(TakenOver::Leftover(self)) };
@@ -109,7 +107,7 @@ impl Claim {
         match takes.map(|format| links::standing(&self.volume, &input, format)).transpose()? {
             Some(Standing::Void) => {
                 self.directory.make_void(&self.compression.input_of(self.name.generation))?;
-                self.input = None;
+                self.has_input = false;
                 Ok(TakenOver::Leftover(self))
             }
             _ => Ok(TakenOver::Uncommitted(self)),
