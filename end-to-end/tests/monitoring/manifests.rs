@@ -27,8 +27,9 @@ fn the_monitor_selects_every_pod_that_has_metrics() {
         assert!(has_port, "{labels}");
         jobs.insert(text(&labels[job]).to_owned());
     }
-    // The jobs that rules and dashboard speak of.
-    let expected = STAGES.iter().map(|stage| stage.name).chain(["api"]).map(str::to_owned).collect();
+    // The jobs that rules and Grafana's dashboard speak of, and the program that shows the same.
+    let expected = STAGES.iter().map(|stage| stage.name).chain(["api", "dashboard"]);
+    let expected = expected.map(str::to_owned).collect();
     assert_eq!(jobs, expected);
 }
 

@@ -18,13 +18,13 @@ async fn a_released_batch_goes_on_where_it_stopped() {
     })
     .await;
     let directory = Directory::with(3_000);
-    for stop_at in [500, 1_700] {
+    for (stop_at, input) in [(500, "input"), (1_700, "input-2")] {
         let shutdown = Shutdown::new();
         let running = tokio::spawn(run(directory.config(&server, &[]), shutdown.clone()));
         server.asked_at_least(stop_at).await;
         shutdown.request();
         running.await.unwrap().assert_interrupted();
-        assert!(directory.claim().join("input").exists());
+        assert!(directory.claim().join(input).exists());
     }
     directory.drain(&server, &[]).await.assert_done(2_700, 300);
     directory.assert_published();
