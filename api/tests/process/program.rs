@@ -87,9 +87,18 @@ impl Program {
 
     /// The most memory that it has had so far, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    /// What it has now that is not of files: not its own code, which comes as it is used.
+    pub(crate) fn anonymous_memory(&self) -> usize {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, kind: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id.as_raw_pid())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        peak.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+        let size = status.lines().find_map(|line| line.strip_prefix(kind)).unwrap();
+        size.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
     }
 
     /// How many files and connections it has open.

@@ -200,6 +200,10 @@ impl Objects {
                     prune(&mut new, before, &wanted);
                 }
                 merge(&mut new, &wanted);
+                if is_status {
+                    // As the real one does: of a status the version alone is looked at.
+                    new["metadata"]["uid"] = old["metadata"]["uid"].clone();
+                }
                 if is_same(&new, &old, is_status) {
                     // As the real one does: for an object itself without a look at what version it is said to be.
                     if is_status {
